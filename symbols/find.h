@@ -1,0 +1,39 @@
+/* Finds the files that belong to a kernel: the symbol path, /usr/lib/debug (by path and .build-id),
+ * /lib/modules. A file is taken only when its build-id is the wanted one (or none is known). */
+#ifndef XKD_SYMBOLS_FIND_H
+#define XKD_SYMBOLS_FIND_H
+#include "symbols/image.h"
+
+struct xkd_sympath {
+	char **dirs; /* malloc'ed strings: folders or files, in order */
+	size_t n;
+};
+/* "a:b" or "a;b"; "srv*..." entries are kept as they are (debuginfod). Replaces / appends. */
+void xkd_sympath_set(struct xkd_sympath *sp, const char *list);
+void xkd_sympath_add(struct xkd_sympath *sp, const char *list);
+void xkd_sympath_fini(struct xkd_sympath *sp);
+void xkd_sympath_show(const struct xkd_sympath *sp, struct xkd_buf *out); /* ':'-joined */
+
+struct xkd_want {
+	const char *name;    /* "vmlinux", "kvm_amd" (module names match with - and _ alike) */
+	const char *release; /* "6.1.0-48-cloud-amd64" or NULL */
+	struct xkd_buildid id; /* n 0: unknown */
+	bool force;	     /* take a file of another build-id (.reload /i) */
+};
+/* Tried, in order: each -y entry (a file; a folder: ./vmlinux-REL, ./vmlinux, ./NAME.ko[.debug],
+ * .build-id/xx/yyyy.debug, boot/, usr/lib/debug/{boot,lib/modules/REL}/..., lib/modules/REL/...,
+ * and a bounded walk of the folder for NAME.ko), then the system's places. Files with DWARF win over
+ * files without; a debug file wins over a stripped one. On MISMATCH err carries both ids and the
+ * file, tried (may be NULL) lists what was looked at, one path a line. The walk of a folder is done
+ * once per sympath and kept in cache (below). .ko.xz/.zst are not opened here but named in tried. */
+struct xkd_find_cache; /* holds listings of folders; session lifetime */
+struct xkd_find_cache *xkd_find_cache_new(void);
+void xkd_find_cache_free(struct xkd_find_cache *c);
+enum xkd_rc xkd_find_image(const struct xkd_sympath *sp, struct xkd_find_cache *cache,
+			   const struct xkd_want *want, struct xkd_log *log, struct xkd_image **img,
+			   struct xkd_buf *tried, struct xkd_err *err) XKD_MUST;
+/* Every candidate vmlinux of the path (for a target whose release is not known yet). fn gets an
+ * image it must ref to keep; false stops. */
+void xkd_find_kernels(const struct xkd_sympath *sp, struct xkd_find_cache *cache,
+		      struct xkd_log *log, bool (*fn)(void *arg, struct xkd_image *img), void *arg);
+#endif
