@@ -1,0 +1,112 @@
+/* What the engine knows of a processor: one vtable, one implementation (arch/x86). Everything that
+ * says "x86" is behind it. */
+#ifndef XKD_ENGINE_ARCH_H
+#define XKD_ENGINE_ARCH_H
+#include "base/arena.h"
+#include "base/out.h"
+#include "xkd/backend.h"
+
+/* Registers by the architecture's own numbers (arch->reg_names[i]); a bit in known for each. */
+#define XKD_NREGS 64
+struct xkd_regs {
+	uint64_t v[XKD_NREGS];
+	uint64_t known; /* bit i: v[i] is the target's */
+};
+static inline bool xkd_reg_known(const struct xkd_regs *r, int i)
+{
+	return i >= 0 && i < XKD_NREGS && (r->known >> i & 1);
+}
+static inline void xkd_reg_put(struct xkd_regs *r, int i, uint64_t v)
+{
+	r->v[i] = v;
+	r->known |= 1ULL << i;
+}
+
+/* A (sub-)register by name: "rax", "eax", "ah", "r8d", "cf", "cpl", "iopl". */
+struct xkd_regname {
+	int reg;	/* architecture number */
+	uint8_t shift;	/* bits */
+	uint8_t bits;	/* width */
+};
+
+/* How a translation went: one entry a level that was read, outermost first. */
+struct xkd_ptlevel {
+	const char *name;  /* "PML5E" "PXE"... in kd's words: PML5E PXE PPE PDE PTE */
+	uint64_t entry_pa; /* physical address of the entry */
+	uint64_t entry;
+	bool present, large;
+};
+struct xkd_xlat {
+	struct xkd_ptlevel level[5];
+	int nlevels;
+	bool ok;
+	uint64_t pa;	    /* when ok */
+	uint64_t page_size; /* 4 KiB, 2 MiB, 1 GiB; 4 MiB in old modes */
+	bool writable, user, nx;
+};
+struct xkd_paging {
+	bool on;	   /* off: physical = linear */
+	int levels;	   /* 2 (legacy), 3 (PAE), 4, 5 */
+	uint64_t root;	   /* physical address of the top table */
+	uint64_t enc_mask; /* bits to clear in entries (memory encryption) */
+};
+/* How the walker reads tables: physical memory, 4 or 8 bytes. */
+struct xkd_physread {
+	enum xkd_rc (*read)(void *arg, uint64_t pa, void *buf, size_t len, struct xkd_err *err);
+	void *arg;
+};
+
+/* Disassembly. */
+struct xkd_insn {
+	uint64_t addr;
+	uint8_t bytes[16];
+	uint8_t len;
+	char mnem[32];
+	char ops[160];	   /* MASM flavour: hex with h, "qword ptr [rbp-30h]" */
+	bool is_call, is_jump, is_cond, is_ret, is_iret, is_syscall;
+	bool has_target;   /* direct branch or call */
+	uint64_t target;
+	bool has_rip_mem;  /* rip-relative memory operand */
+	uint64_t rip_mem;
+	/* the (first) memory operand, for the effective address at the current instruction */
+	bool has_mem;
+	int mem_base, mem_index, mem_seg; /* arch numbers, -1: none; mem_seg: selector register */
+	int mem_scale;
+	int64_t mem_disp;
+	unsigned mem_size; /* bytes accessed; 0: not known */
+};
+enum xkd_cpumode { XKD_MODE_16, XKD_MODE_32, XKD_MODE_64 };
+
+struct xkd_arch {
+	const char *name;
+	const char *const *reg_names;
+	int nregs;
+	int pc, sp, fp, flags;
+	unsigned ptr_size;
+	const char *gdb_arch; /* what target.xml calls it */
+	/* false if the name is none of ours */
+	bool (*reg_find)(const char *name, struct xkd_regname *rn);
+	int (*reg_from_dwarf)(unsigned dwarf_reg); /* -1: none */
+	/* The backend's blob into our numbers, and the other way (index into layout, -1: none). */
+	void (*regs_import)(const struct xkd_reglayout *l, const struct xkd_regblob *b,
+			    struct xkd_regs *regs);
+	int (*reg_export)(const struct xkd_reglayout *l, int reg);
+	enum xkd_cpumode (*mode)(const struct xkd_regs *regs); /* 64 when it cannot be told */
+	bool (*is_user)(const struct xkd_regs *regs);	       /* CPL 3 */
+	bool (*irqs_on)(const struct xkd_regs *regs);
+	bool (*is_canonical)(uint64_t va, int levels);
+	/* Paging as the registers say; UNSUPPORTED with the register's name when one is unknown. */
+	enum xkd_rc (*paging)(const struct xkd_regs *regs, struct xkd_paging *pg,
+			      struct xkd_err *err);
+	/* Walks; XKD_OK with x->ok, NOTMAPPED naming the level, or what the reader returned. x is filled
+	 * as far as the walk went in every case. */
+	enum xkd_rc (*walk)(const struct xkd_paging *pg, const struct xkd_physread *pr, uint64_t va,
+			    struct xkd_xlat *x, struct xkd_err *err);
+	/* One instruction from bytes; BADDATA when there is none (then len is 1: show `???`). */
+	enum xkd_rc (*disasm)(enum xkd_cpumode mode, uint64_t addr, const uint8_t *bytes, size_t n,
+			      struct xkd_insn *insn, struct xkd_err *err);
+	/* "rax=... rbx=... rcx=..." lines, flags, selectors in kd's layout; unknown ones as ??? */
+	void (*regs_print)(const struct xkd_regs *regs, struct xkd_out *out);
+};
+extern const struct xkd_arch xkd_arch_x86;
+#endif

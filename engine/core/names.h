@@ -1,0 +1,54 @@
+/* Addresses to names and back, over all modules of a target. */
+#ifndef XKD_ENGINE_NAMES_H
+#define XKD_ENGINE_NAMES_H
+#include "engine/core/target.h"
+#include "symbols/btf.h"
+#include "symbols/dwarf.h"
+
+struct xkd_symref {
+	struct xkd_module *mod;
+	const char *name; /* image lifetime */
+	uint64_t addr;	  /* in the target */
+	uint64_t size;
+	uint8_t type, bind; /* STT_, STB_ */
+};
+/* Nearest symbol at or below; next (may be NULL) as in xkd_image_sym_at. */
+enum xkd_rc xkd_sym_at(struct xkd_target *t, uint64_t addr, struct xkd_symref *sym,
+		       struct xkd_symref *next);
+/* "mod!name" or a plain name: exact. AMBIGUOUS when several modules or several symbols of one module
+ * have it at different addresses (the message lists up to eight, sym is the first: the kernel's
+ * before modules', global before local). NOTFOUND offers near names in the message. */
+enum xkd_rc xkd_sym_named(struct xkd_target *t, const char *name, struct xkd_symref *sym,
+			  struct xkd_err *err) XKD_MUST;
+/* All that match "modpat!pat" or "pat" (all modules). */
+void xkd_sym_glob(struct xkd_target *t, const char *pattern,
+		  bool (*fn)(void *arg, const struct xkd_symref *sym), void *arg);
+/* "kvm!kvm_io_bus_write+0x12"; the bare address when nothing is near (64 KiB). Appends. */
+void xkd_sym_format(struct xkd_target *t, uint64_t addr, struct xkd_buf *out);
+/* For call sites: pc - 1 is looked up, pc's offset is shown. */
+void xkd_sym_format_ret(struct xkd_target *t, uint64_t addr, struct xkd_buf *out);
+
+enum xkd_rc xkd_line_at(struct xkd_target *t, uint64_t addr, struct xkd_line *line,
+			struct xkd_err *err) XKD_MUST;
+/* Functions at an address (inlines); addresses in f are target addresses. */
+enum xkd_rc xkd_funcs_at(struct xkd_target *t, uint64_t addr, struct xkd_dfunc *f, size_t max,
+			 size_t *n, struct xkd_err *err) XKD_MUST;
+
+/* Types by name in a module, BTF before the slow DWARF scan; mod NULL: the kernel, then every
+ * module. Completes declarations. */
+enum xkd_rc xkd_type_named(struct xkd_target *t, struct xkd_module *mod, enum xkd_tag tag,
+			   const char *name, const struct xkd_type **type, struct xkd_err *err) XKD_MUST;
+/* A declaration's definition, wherever it is; t itself when it is complete. */
+const struct xkd_type *xkd_type_complete(struct xkd_target *t, struct xkd_module *from,
+					 const struct xkd_type *type);
+/* A global variable: address and type (type NULL when no debug info has it). */
+enum xkd_rc xkd_global_named(struct xkd_target *t, struct xkd_module *mod, const char *name,
+			     uint64_t *addr, const struct xkd_type **type,
+			     struct xkd_err *err) XKD_MUST;
+/* Offset and size of "a.b.c" in a struct, by BTF or DWARF: what personality code uses. */
+enum xkd_rc xkd_offsetof(struct xkd_target *t, const char *type, const char *path, uint64_t *off,
+			 uint64_t *size, struct xkd_err *err) XKD_MUST;
+/* A module's type providers in order (DWARF's only when with_dwarf; both may be NULL). */
+void xkd_mod_providers(struct xkd_target *t, struct xkd_module *m, struct xkd_types **btf,
+		       struct xkd_dwarf **dwarf);
+#endif

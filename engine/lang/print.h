@@ -1,0 +1,30 @@
+/* Values and types in kd's layouts (facts: dt, dv, ??, kp). */
+#ifndef XKD_ENGINE_PRINT_H
+#define XKD_ENGINE_PRINT_H
+#include "base/out.h"
+#include "engine/lang/value.h"
+
+struct xkd_print_opts {
+	int depth;	   /* -r[n]: nested aggregates and pointers to them; 0 none */
+	bool verbose;	   /* -v: "struct T, N elements, 0xSIZE bytes", element counts */
+	bool block;	   /* -b: nested structs in line, pointers not followed */
+	bool no_offsets;   /* -o */
+	bool types;	   /* -t */
+	bool compact;	   /* -c */
+	uint64_t array_max; /* -a[n]; 0: first element only, as kd does, flexible ones by a counter */
+	const char *fields[16]; /* only these (prefix match; a trailing '.' descends) */
+	int nfields;
+};
+/* dt TYPE: the layout alone. */
+enum xkd_rc xkd_print_type(const struct xkd_ctx *ctx, struct xkd_out *out, struct xkd_module *mod,
+			   const struct xkd_type *type, const struct xkd_print_opts *o,
+			   struct xkd_err *err) XKD_MUST;
+/* dt TYPE ADDR, ?? : with values. A scalar is one row. */
+enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
+			    const struct xkd_value *v, const struct xkd_print_opts *o,
+			    struct xkd_err *err) XKD_MUST;
+/* A value on one line without newline: "0xffff8e73`25740000", "KVM_PIO_BUS (0n1)" (style_dv) or
+ * "0n1 ( KVM_PIO_BUS )", `"text"`; unreadable: "??". Never fails. */
+void xkd_value_brief(const struct xkd_ctx *ctx, const struct xkd_value *v, bool style_dv,
+		     struct xkd_buf *out);
+#endif

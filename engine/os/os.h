@@ -1,0 +1,58 @@
+/* A personality: what the engine knows of an operating system. linux/ and generic/. */
+#ifndef XKD_ENGINE_OS_H
+#define XKD_ENGINE_OS_H
+#include "engine/core/ctx.h"
+
+struct xkd_task {
+	uint64_t addr; /* task_struct */
+	int64_t pid, tgid;
+	char comm[64]; /* escaped by printers */
+	uint64_t mm, pgd; /* pgd: virtual address; 0: kernel thread */
+	uint64_t stack;	  /* base of the kernel stack */
+	uint64_t state;
+	uint64_t flags;
+	int cpu;	  /* kernel's number; -1 unknown */
+};
+
+struct xkd_os {
+	const char *name;
+	/* Is this ours? Finds the kernel, its slide and its modules; says in one line how (found).
+	 * NOTFOUND: not this personality; other errors: it is, but ... (the session goes on). */
+	enum xkd_rc (*attach)(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
+	void (*fini)(struct xkd_target *t);
+	/* Re-reads the module list; bumps gen.modules when it changed. */
+	enum xkd_rc (*modules)(struct xkd_target *t, struct xkd_err *err);
+	/* Virtual to physical by arithmetic (kernel image, direct map): false when not known. */
+	bool (*linear_pa)(struct xkd_target *t, uint64_t va, uint64_t *pa);
+	/* The kernel's own page tables. */
+	bool (*kernel_paging)(struct xkd_target *t, struct xkd_paging *pg);
+	bool (*is_kernel_addr)(struct xkd_target *t, uint64_t va);
+	/* Bytes that prove at a stop that a CPU's tables map our kernel. */
+	bool (*witness)(struct xkd_target *t, uint64_t *va, uint8_t bytes[16]);
+	/* Per-CPU offset of a kernel CPU number. */
+	enum xkd_rc (*percpu)(struct xkd_target *t, int os_cpu, uint64_t *off, struct xkd_err *err);
+	/* The kernel's CPU number for a CPU index of the backend (by GS base and such); -1. */
+	int (*cpu_number)(struct xkd_target *t, int cpu);
+	enum xkd_rc (*current)(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err);
+	enum xkd_rc (*task)(struct xkd_target *t, uint64_t addr, struct xkd_task *task,
+			    struct xkd_err *err);
+	/* Every task; fn returns false to stop. */
+	enum xkd_rc (*tasks)(struct xkd_target *t, bool (*fn)(void *arg, const struct xkd_task *task),
+			     void *arg, struct xkd_err *err);
+	/* Registers of a task that is not running (pc, sp, fp, callee-saved). */
+	enum xkd_rc (*task_regs)(struct xkd_target *t, uint64_t task, struct xkd_regs *regs,
+				 struct xkd_err *err);
+	/* A struct pt_regs in memory as registers. partial: only the hardware frame. */
+	enum xkd_rc (*trap_regs)(struct xkd_target *t, uint64_t addr, bool partial,
+				 struct xkd_regs *regs, struct xkd_err *err);
+	/* "system call", "exception #PF", "interrupt" for a frame whose pc is in entry code, from the
+	 * symbol's name and the saved regs; "" when not special. */
+	void (*entry_kind)(struct xkd_target *t, const char *symbol, char kind[32]);
+	/* One line about the stop's task and context ("task_struct:... pid: ... comm:..."). */
+	void (*describe)(struct xkd_target *t, int cpu, struct xkd_out *out);
+};
+extern const struct xkd_os xkd_os_linux;
+extern const struct xkd_os xkd_os_generic;
+/* Tries each; generic always fits. found: the line about how. */
+enum xkd_rc xkd_os_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
+#endif

@@ -1,0 +1,43 @@
+/* Run control: resume, step, stops. One engine for g, p, t, gu; plans sit on it. */
+#ifndef XKD_ENGINE_RUN_H
+#define XKD_ENGINE_RUN_H
+#include "engine/run/bkpt.h"
+
+struct xkd_session;
+enum xkd_stop_kind {
+	XKD_STOPPED_BP,	  /* bp is set */
+	XKD_STOPPED_STEP, /* a plan finished */
+	XKD_STOPPED_USER, /* Ctrl-C or a pause from elsewhere */
+	XKD_STOPPED_OTHER,
+	XKD_STOPPED_EXIT, /* the target is gone */
+};
+struct xkd_stop {
+	enum xkd_stop_kind kind;
+	unsigned bp_id; /* kind BP; the first of several at the place */
+	int cpu;
+	char text[128]; /* "Breakpoint 0 hit", ... */
+};
+/* Inserts enabled breakpoints, steps off the current one, runs until something that a user is to
+ * see. Hits with a false condition, a wrong task or passes left go on by themselves. */
+enum xkd_rc xkd_run_go(struct xkd_session *s, struct xkd_stop *stop, struct xkd_err *err) XKD_MUST;
+/* One instruction of the current CPU; others held. over: calls are run through. */
+enum xkd_rc xkd_run_step(struct xkd_session *s, bool over, struct xkd_stop *stop,
+			 struct xkd_err *err) XKD_MUST;
+/* Until the current frame returned (same task, CFA above). */
+enum xkd_rc xkd_run_finish(struct xkd_session *s, struct xkd_stop *stop,
+			   struct xkd_err *err) XKD_MUST;
+/* g ADDR: a temporary breakpoint, any task. */
+enum xkd_rc xkd_run_to(struct xkd_session *s, const uint64_t *addrs, size_t n,
+		       struct xkd_stop *stop, struct xkd_err *err) XKD_MUST;
+/* Takes every inserted breakpoint out (leaving; before memory is shown the bytes are hidden). */
+enum xkd_rc xkd_run_remove_all(struct xkd_session *s, struct xkd_err *err);
+
+/* Breakpoint editing; all locations resolved or deferred. id -1: the lowest free one. */
+enum xkd_rc xkd_bkpt_add(struct xkd_session *s, int id, const struct xkd_bkpt *proto,
+			 struct xkd_bkpt **bp, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_bkpt_del(struct xkd_session *s, unsigned id, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_bkpt_enable(struct xkd_session *s, unsigned id, bool on, struct xkd_err *err) XKD_MUST;
+struct xkd_bkpt *xkd_bkpt_find(struct xkd_session *s, unsigned id);
+/* After module changes: resolves deferred ones, re-places moved ones. */
+void xkd_bkpt_refresh(struct xkd_session *s);
+#endif
