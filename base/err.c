@@ -63,8 +63,13 @@ enum xkd_rc xkd_err_prepend(struct xkd_err *err, enum xkd_rc rc, const char *fmt
 	va_start(ap, fmt);
 	n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->msg))
-		snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s", old);
+	if (n >= 0 && (size_t)n + 3 < sizeof(err->msg)) {
+		size_t room = sizeof(err->msg) - (size_t)n - 3, len = strnlen(old, room);
+
+		memcpy(err->msg + n, ": ", 2);
+		memcpy(err->msg + n + 2, old, len);
+		err->msg[(size_t)n + 2 + len] = 0;
+	}
 	return rc;
 }
 

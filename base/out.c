@@ -1,6 +1,7 @@
 /* Output: collects a row of cells, hands it to every sink when it ends. */
 #include "base/out.h"
 #include "base/arena.h"
+#include "base/str.h"
 #include <stdlib.h>
 #include <string.h>
 
