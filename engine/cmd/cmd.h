@@ -10,6 +10,7 @@ enum xkd_effect {
 	XKD_FX_STOPPED = 2, /* ... that is stopped */
 	XKD_FX_WRITE = 4,   /* writes target memory or registers */
 	XKD_FX_RESUME = 8,  /* lets it run */
+	XKD_FX_GLUED = 16,  /* a number may be glued to the name: bp3, k5 (args.prefix) */
 };
 
 /* The rest of a command's text, with a cursor. */
@@ -17,7 +18,8 @@ struct xkd_args {
 	const char *line; /* the whole command, for carets */
 	const char *p;	  /* next byte to be read */
 	const char *name; /* the row's name as typed ("kn", "dq") */
-	int prefix;	  /* ~N before it, or a number glued to the name (bp3): -1 none */
+	int prefix;	  /* a number glued to the name (bp3), else the CPU number of ~N (that CPU is
+			     already the current one then): -1 none */
 };
 struct xkd_cmd {
 	const char *name;    /* several spellings: "k kn kb kp kP kv kf kc" share a row */
@@ -37,6 +39,11 @@ struct xkd_cmd_family {
 extern const struct xkd_cmd_family *const xkd_cmd_families[];
 extern const size_t xkd_cmd_nfamilies;
 const struct xkd_cmd *xkd_cmd_find(const char *name, size_t len);
+/* Runs one command (no ';' separation any more); err says why it failed. */
+enum xkd_rc xkd_cmd_run(struct xkd_session *s, const char *text, struct xkd_err *err) XKD_MUST;
+/* Calls fn with every spelling of every row until it returns false. */
+void xkd_cmd_each(bool (*fn)(void *arg, const struct xkd_cmd *cmd, const char *name, size_t len),
+		  void *arg);
 
 /* --- argument helpers (args.c) --- */
 bool xkd_arg_end(struct xkd_args *a); /* nothing left but blanks */

@@ -1,13 +1,12 @@
-/* A session: one user, one target, one thread. Owns everything that outlives a command. */
+/* A session: one user, one target, one thread. Owns everything that outlives a command.
+ * What a UI may call is in xkd/xkd.h; here is what commands see. */
 #ifndef XKD_ENGINE_SESSION_H
 #define XKD_ENGINE_SESSION_H
-#include "base/cancel.h"
-#include "base/log.h"
-#include "base/out.h"
 #include "engine/core/ctx.h"
 #include "engine/lang/expr.h"
 #include "engine/lang/unwind.h"
 #include "engine/run/run.h"
+#include "xkd/xkd.h"
 
 struct xkd_session {
 	struct xkd_target *t; /* NULL: none */
@@ -25,6 +24,15 @@ struct xkd_session {
 	bool quit;	     /* q was given */
 	int failed;	     /* commands that failed so far */
 	int depth;	     /* nesting of scripts and command strings */
+	bool lost;	     /* the target went away by itself */
+	bool no_lines;	     /* .lines -d: no source lines in stacks and code */
+	uint64_t born_ms;    /* monotonic */
+	const char *script;  /* file that is being run, for errors; NULL: none */
+	unsigned script_line;
+	struct xkd_buf hinted; /* foreign words whose hint was shown, each "|word|" */
+	struct xkd_logfile *logfile; /* NULL: none */
+	void (*clear)(void *arg);
+	void *clear_arg;
 
 	/* the current context: CPU chosen by ~Ns, frame by .frame; rebuilt after a stop */
 	int cpu;	     /* index */
@@ -40,29 +48,27 @@ struct xkd_session {
 };
 void xkd_session_init(struct xkd_session *s);
 void xkd_session_fini(struct xkd_session *s);
-/* Opens "gdb:..." through the backends given; prints the banner. */
-enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_ops *const *backends,
-			       const char *uri, struct xkd_err *err) XKD_MUST;
-/* Breakpoints out, target left as found; always frees the target. */
-enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err);
 /* The current context, made when there is none for this stop. */
 enum xkd_rc xkd_session_ctx(struct xkd_session *s, const struct xkd_ctx **ctx,
 			    struct xkd_err *err) XKD_MUST;
-/* Another frame or CPU. */
+/* Another frame or CPU (index). */
 enum xkd_rc xkd_session_set_cpu(struct xkd_session *s, int cpu, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_session_set_frame(struct xkd_session *s, unsigned no, struct xkd_err *err) XKD_MUST;
+/* The index of the CPU that users call n: the kernel's number where it is known, else the index. */
+enum xkd_rc xkd_session_cpu_index(struct xkd_session *s, uint64_t n, int *cpu,
+				  struct xkd_err *err) XKD_MUST;
 void xkd_session_stopped(struct xkd_session *s, int cpu); /* after a stop: forget the old context */
-/* Prompt text: "0: kd> ". */
-void xkd_session_prompt(struct xkd_session *s, struct xkd_buf *out);
 
-/* Runs one typed line (commands split at ';' outside quotes and braces). Errors are printed to out
- * as rows; the return code is that of the last command that failed, or OK. A failure does not stop
- * the rest of the line; q, a lost target and Ctrl-C do. */
-enum xkd_rc xkd_session_line(struct xkd_session *s, const char *line);
-/* A script file, line by line ($$>< semantics of one line at a time); the error names file:line. */
-enum xkd_rc xkd_session_script(struct xkd_session *s, const char *path, struct xkd_err *err) XKD_MUST;
-/* "No such symbol: ..." and, for SYNTAX, a caret row under the place. */
+/* Runs commands (';' or newline between them) inside a running command: breakpoint command strings,
+ * script bodies. name: file for errors, NULL when typed. As xkd_session_line otherwise. */
+#define XKD_DEPTH_MAX 24
+enum xkd_rc xkd_session_run(struct xkd_session *s, const char *text, const char *name);
+/* "error: no such symbol ..." and, for SYNTAX, the line with a caret under the place. */
 void xkd_session_error(struct xkd_session *s, const char *line, const struct xkd_err *err);
 /* The stop banner: reason, task line, symbol and instruction. */
 void xkd_session_show_stop(struct xkd_session *s, const struct xkd_stop *stop);
+
+/* Pseudo-registers by name without '$' (ip ra csp retreg ea frame cpu thread proc tid tpid bpN
+ * ptrsize pagesize): xkd_env.pseudo, arg is the session. */
+bool xkd_session_pseudo(void *arg, const struct xkd_ctx *ctx, const char *name, uint64_t *val);
 #endif
