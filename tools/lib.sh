@@ -1,0 +1,90 @@
+# Shared by tools/demo and tools/test: packages and builds. Sourced by bash.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# A name with | stands for the first one that this distribution has.
+build_packages=(gcc make autoconf automake libtool pkg-config libdwarf-dev libelf-dev
+	libcapstone-dev libsqlite3-dev libedit-dev zlib1g-dev)
+live_packages=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd libc6-dev python3)
+peer_packages=(gdb binutils 'pahole|dwarves')
+
+# step TEXT: what is going on, on stderr, so that stdout stays the result's.
+step() { echo "==> $*" >&2; }
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# need PACKAGE...: installs what is missing as root or by sudo; where that is
+# not possible prints the line that does it and fails.
+need() {
+	local missing=() p alt sudo=()
+	command -v dpkg-query >/dev/null || {
+		echo "This is no Debian or Ubuntu; install yourself what these hold: $*" >&2
+		return 0
+	}
+	for p in "$@"; do
+		for alt in ${p//|/ }; do
+			if installed "$alt"; then continue 2; fi
+		done
+		missing+=("$p")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+
+	if [ "$(id -u)" != 0 ]; then
+		if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+			sudo=(sudo)
+		else
+			echo "Packages are missing and this user cannot install any. As root, run:" >&2
+			echo "  apt-get install --no-install-recommends ${missing[*]//|*/}" >&2
+			return 2
+		fi
+	fi
+	step "installing ${missing[*]}"
+	"${sudo[@]}" apt-get update -qq >&2 || true
+	local names=()
+	for p in "${missing[@]}"; do
+		for alt in ${p//|/ }; do
+			if apt-cache show "$alt" >/dev/null 2>&1; then names+=("$alt"); continue 2; fi
+		done
+		echo "this distribution has no package $p" >&2
+		return 2
+	done
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -q --no-install-recommends "${names[@]}" >&2
+}
+
+# quiet LOG COMMAND...: runs it into the log; shows the log's end only if it fails.
+quiet() {
+	local log=$1
+	shift
+	if "$@" >"$log" 2>&1; then return 0; fi
+	tail -n 40 "$log" >&2
+	echo "failed: $* (all of it in $log)" >&2
+	return 1
+}
+
+# build DIR [CONFIGURE ARGS]: configures where needed and makes xkd; prints the
+# folder that it was built in. A tree configured in place is used as it is: automake
+# cannot build beside it.
+build() {
+	local dir=$1
+	shift
+	if [ -f "$top/config.status" ]; then
+		if [ $# -gt 0 ]; then
+			echo "this tree is configured in place: make distclean first" >&2
+			return 1
+		fi
+		dir=$top
+	fi
+	mkdir -p "$dir"
+	if [ ! -x "$top/configure" ]; then
+		step "autoreconf -fi"
+		(cd "$top" && quiet "$dir/autoreconf.log" autoreconf -fi) || return 1
+	fi
+	if [ ! -f "$dir/config.status" ]; then
+		step "configure $*"
+		(cd "$dir" && quiet configure.log "$top/configure" "$@") || return 1
+	fi
+	step "make"
+	quiet "$dir/make.log" make -C "$dir" -j"$(nproc)" || return 1
+	echo "$dir"
+}
