@@ -1,1 +1,4 @@
 # Sources of tests/unit/.
+check_PROGRAMS += tests/unit/t_type
+tests_unit_t_type_SOURCES = tests/unit/t_type.c
+tests_unit_t_type_LDADD = $(XKD_TEST_LIBS)
