@@ -24,17 +24,19 @@ enum xkd_rc xkd_buildid_from_notes(const uint8_t *notes, size_t n, struct xkd_bu
 struct xkd_section {
 	const char *name;
 	uint64_t addr;	/* image address; 0 for sections that are not loaded */
-	uint64_t size;
+	uint64_t size;	/* decompressed; .zdebug_NAME is shown as .debug_NAME */
 	uint64_t off;	/* file offset */
 	uint32_t type;	/* SHT_ */
 	uint64_t flags; /* SHF_ */
 	unsigned index;
-	const uint8_t *data; /* raw mapped bytes; NULL for NOBITS. Use xkd_image_section_data. */
+	const uint8_t *data; /* raw mapped bytes; NULL for NOBITS and compressed ones. Use
+			      * xkd_image_section_data. */
 };
 
 struct xkd_sym {
 	const char *name; /* image arena */
-	uint64_t addr;	  /* image address; for per-CPU and absolute symbols the raw value */
+	uint64_t addr;	  /* image address; for absolute symbols and a linked kernel's per-CPU ones the
+			   * raw value; a .ko's per-CPU ones lie in its .data..percpu section */
 	uint64_t size;	  /* 0: not given */
 	uint8_t type;	  /* STT_ */
 	uint8_t bind;	  /* STB_ */
@@ -72,8 +74,9 @@ size_t xkd_image_read(struct xkd_image *img, uint64_t iaddr, void *buf, size_t l
 
 /* --- .symtab (symtab.c); the sorted tables are made at the first call of each kind --- */
 /* Nearest symbol at or below iaddr in the same section: functions and objects before notype, global
- * before local, sized ones that cover iaddr first. next (may be NULL): lowest symbol above, NULL name
- * if none. NOTFOUND when there is none. Mapping symbols, section and file symbols are never answers. */
+ * before local, sized ones that cover iaddr first. next (may be NULL): lowest symbol above in the
+ * section, NULL name if none. An address in no section is found only as the label at a section's end.
+ * NOTFOUND when there is none. Mapping symbols, section and file symbols are never answers. */
 enum xkd_rc xkd_image_sym_at(struct xkd_image *img, uint64_t iaddr, struct xkd_sym *sym,
 			     struct xkd_sym *next);
 /* First symbol with exactly this name (global before local); *count how many there are. */

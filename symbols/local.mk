@@ -1,3 +1,6 @@
 # Sources of symbols/.
 libxkd_a_SOURCES += \
 	symbols/type.c symbols/type.h symbols/type_int.h symbols/type_builtin.c symbols/type_spell.c
+libxkd_a_SOURCES += symbols/src.c symbols/src.h symbols/image.c symbols/image.h symbols/image_data.c \
+	symbols/image_elf.c symbols/image_elf.h symbols/image_parts.c symbols/image_priv.h \
+	symbols/reloc.c symbols/reloc.h symbols/symtab.c symbols/unpack.c symbols/unpack.h
