@@ -35,6 +35,8 @@ struct xkd_ptlevel {
 	uint64_t entry_pa; /* physical address of the entry */
 	uint64_t entry;
 	bool present, large;
+	uint64_t pfn;	   /* page frame the entry names, encryption bit off */
+	char flags[12];	   /* kd's letters: "-G-DA--KWEV" */
 };
 struct xkd_xlat {
 	struct xkd_ptlevel level[5];
@@ -68,11 +70,24 @@ struct xkd_insn {
 	uint64_t target;
 	bool has_rip_mem;  /* rip-relative memory operand */
 	uint64_t rip_mem;
-	/* the (first) memory operand, for the effective address at the current instruction */
+	/* ops[addr_off] and addr_len bytes on spell the value addr, which may be shown as a symbol */
+	enum xkd_insn_addr {
+		XKD_IA_NONE,
+		XKD_IA_BRANCH, /* direct branch target */
+		XKD_IA_MEM,    /* whole memory address: rip-relative or absolute */
+		XKD_IA_DISP,   /* displacement beside a register, its sign included */
+		XKD_IA_IMM,    /* immediate of pointer size, or one that extends to it */
+	} addr_kind;
+	uint16_t addr_off, addr_len;
+	uint64_t addr_val;
+	/* The (first) memory operand that is accessed (not lea's, not a nop's), for the effective
+	 * address at the current instruction. mem_seg: selector register, the default one where no
+	 * override stands. rip-relative: no base, disp is the address. */
 	bool has_mem;
-	int mem_base, mem_index, mem_seg; /* arch numbers, -1: none; mem_seg: selector register */
+	int mem_base, mem_index, mem_seg; /* arch numbers, -1: none */
 	int mem_scale;
 	int64_t mem_disp;
+	uint8_t mem_addr_bits; /* 16, 32, 64: base, index and the sum are cut to it */
 	unsigned mem_size; /* bytes accessed; 0: not known */
 };
 enum xkd_cpumode { XKD_MODE_16, XKD_MODE_32, XKD_MODE_64 };
@@ -82,6 +97,7 @@ struct xkd_arch {
 	const char *const *reg_names;
 	int nregs;
 	int pc, sp, fp, flags;
+	int ptroot; /* the page-table root register */
 	unsigned ptr_size;
 	const char *gdb_arch; /* what target.xml calls it */
 	/* false if the name is none of ours */
@@ -105,6 +121,14 @@ struct xkd_arch {
 	/* One instruction from bytes; BADDATA when there is none (then len is 1: show `???`). */
 	enum xkd_rc (*disasm)(enum xkd_cpumode mode, uint64_t addr, const uint8_t *bytes, size_t n,
 			      struct xkd_insn *insn, struct xkd_err *err);
+	/* Where insn's memory operand lies: *off within the segment, *addr linear. false when there is
+	 * no operand or a register is unknown. */
+	bool (*ea)(const struct xkd_regs *regs, const struct xkd_insn *insn, uint64_t *off,
+		   uint64_t *addr);
+	/* The register that is the same as a model-specific one (efer, fs_base ...); -1: none */
+	int (*reg_from_msr)(uint32_t msr);
+	/* Bits that a register has (its printed width); 64 at most. */
+	unsigned (*reg_bits)(int reg);
 	/* "rax=... rbx=... rcx=..." lines, flags, selectors in kd's layout; unknown ones as ??? */
 	void (*regs_print)(const struct xkd_regs *regs, struct xkd_out *out);
 };
