@@ -1,0 +1,259 @@
+"""What the live tests share: a guest, xkd runs against it, TAP.
+
+Environment: XKD (the binary), XKD_KERNEL (an unpacked kernel package's root; by
+default tools/kernels get 6.1-cloud), XKD_SEED (a number: repeats a random choice).
+"""
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+
+
+# ---- the second serial line
+
+class Timeout(Exception):
+    pass
+
+
+def ask(rundir, command, timeout=20):
+    """Runs a shell command in the guest. Returns (status, output bytes)."""
+    if "\n" in command:
+        raise ValueError("one line only")
+    token = os.urandom(6).hex()
+    begin, done = f"@@begin {token}\n".encode(), f"@@end {token} ".encode()
+    end = time.monotonic() + timeout
+    data = b""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(os.path.join(rundir, "ask.sock"))
+        # The empty line ends what a client that went away may have left unfinished.
+        s.sendall(f"\n{token} {command}\n".encode())
+        while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Timeout(command)
+            s.settimeout(left)
+            try:
+                part = s.recv(65536)
+            except socket.timeout:
+                raise Timeout(command) from None
+            if not part:
+                raise Timeout("the guest went away")
+            data += part
+            # Parts end anywhere: search again from where a whole last line could begin.
+            at = data.find(done, max(0, len(data) - len(part) - len(done) - 8))
+            if at >= 0 and b"\n" in data[at:]:
+                status = int(data[at + len(done):].split(b"\n")[0])
+                return status, data[data.index(begin) + len(begin):at]
+
+
+# ---- TAP
+
+class Tap:
+    """Counts and prints; done() prints the plan and ends the program."""
+
+    def __init__(self):
+        self.n = self.failed = 0
+
+    def ok(self, cond, name, detail=""):
+        self.n += 1
+        print(f"{'ok' if cond else 'not ok'} {self.n} - {name}")
+        if not cond:
+            self.failed += 1
+            self.note(detail)
+        sys.stdout.flush()
+        return bool(cond)
+
+    def equal(self, got, want, name):
+        return self.ok(got == want, name, f"got  {got!r}\nwant {want!r}")
+
+    def skip(self, name, why):
+        self.n += 1
+        print(f"ok {self.n} - {name} # SKIP {why}", flush=True)
+
+    def note(self, text):
+        for line in str(text).splitlines()[:40]:
+            print(f"# {line}")
+
+    def done(self):
+        print(f"1..{self.n}", flush=True)
+        sys.exit(1 if self.failed else 0)
+
+
+def skip_all(why):
+    print(f"1..0 # SKIP {why}")
+    sys.exit(0)
+
+
+def need_tools(*names):
+    for n in names:
+        if not shutil.which(n):
+            skip_all(f"no {n} here")
+
+
+def rng(tap):
+    """A random choice that a failure can be repeated with."""
+    seed = int(os.environ.get("XKD_SEED") or random.SystemRandom().randrange(1 << 31))
+    tap.note(f"XKD_SEED={seed}")
+    return random.Random(seed)
+
+
+# ---- the guest
+
+def kernel_dir():
+    d = os.environ.get("XKD_KERNEL")
+    if not d:
+        p = subprocess.run([os.path.join(TOP, "tools/kernels"), "get", "6.1-cloud"],
+                           stdout=subprocess.PIPE, text=True)
+        if p.returncode != 0:
+            skip_all("no kernel to be had (tools/kernels get 6.1-cloud)")
+        d = p.stdout.strip()
+    return d
+
+
+def kernel_file(kernel, pattern):
+    """The one path below KERNEL that matches a regular expression, or None."""
+    for base, _, files in os.walk(kernel):
+        for f in files:
+            path = os.path.join(base, f)
+            if re.search(pattern, path[len(kernel):]):
+                return path
+    return None
+
+
+def vmlinux(kernel):
+    return kernel_file(kernel, r"/usr/lib/debug/.*/vmlinux(-[^/]*)?$")
+
+
+def module_debug(kernel, name):
+    return kernel_file(kernel, r"/usr/lib/debug/.*/%s\.ko(\.debug)?$" % name)
+
+
+class Guest:
+    """A booted guest; ends with the with-block."""
+
+    def __init__(self, *options, kernel=None):
+        self.kernel = kernel or kernel_dir()
+        self.options = options
+        self.dir = None
+
+    def __enter__(self):
+        self.dir = tempfile.mkdtemp(prefix="xkd-live.")
+        p = subprocess.run([os.path.join(HERE, "boot"), "--kernel", self.kernel, "--dir", self.dir,
+                            *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                           text=True, timeout=300)
+        if p.returncode != 0:
+            self.__exit__()
+            print("Bail out! the guest did not boot")
+            print(p.stderr, file=sys.stderr)
+            sys.exit(1)
+        self.target = open(os.path.join(self.dir, "target")).read().strip()
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([os.path.join(HERE, "stop"), self.dir], check=False)
+        if os.environ.get("XKD_KEEP"):
+            print(f"# kept {self.dir}")
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def ask(self, command, timeout=20):
+        status, out = ask(self.dir, command, timeout)
+        return out.decode("utf-8", "replace")
+
+    def serial(self):
+        with open(os.path.join(self.dir, "serial.log"), "rb") as f:
+            return f.read().replace(b"\r", b"").decode("utf-8", "replace")
+
+    def ticks(self):
+        return len(re.findall(r"^xkd-tick \d+$", self.serial(), re.M))
+
+    def goes_on(self, within=2.0):
+        """True when a new tick comes within so many seconds."""
+        before, end = self.ticks(), time.monotonic() + within
+        while time.monotonic() < end:
+            if self.ticks() > before:
+                return True
+            time.sleep(0.05)
+        return False
+
+    def status(self):
+        """QEMU's word for the run state: running, paused, prelaunch ..."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(os.path.join(self.dir, "qmp.sock"))
+            f = s.makefile("rw")
+            f.readline()
+            for cmd in ("qmp_capabilities", "query-status"):
+                f.write(json.dumps({"execute": cmd}) + "\n")
+                f.flush()
+                while True:
+                    answer = json.loads(f.readline())
+                    if "return" in answer:
+                        break
+            return answer["return"]["status"]
+
+    # -- xkd against it
+
+    def xkd_argv(self, *args):
+        return [xkd(), "-k", self.target, "-y", self.kernel, *args]
+
+    def xkd(self, commands, timeout=120):
+        """Runs commands in batch. A text for -c, a list for a script by -f.
+        Returns (exit status, output). The exit status is None after a timeout."""
+        if isinstance(commands, str):
+            argv = self.xkd_argv("-c", commands)
+        else:
+            path = os.path.join(self.dir, "script.xkd")
+            with open(path, "w") as f:
+                f.write("\n".join(commands) + "\n")
+            argv = self.xkd_argv("-f", path)
+        try:
+            p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, timeout=timeout)
+            return p.returncode, p.stdout.decode("utf-8", "replace")
+        except subprocess.TimeoutExpired as e:
+            return None, (e.stdout or b"").decode("utf-8", "replace")
+
+
+def xkd():
+    path = os.environ.get("XKD")
+    if not path or not os.access(path, os.X_OK):
+        skip_all("no xkd binary (XKD names none)")
+    return path
+
+
+# ---- reading xkd's output
+
+ADDR = r"[0-9a-f]{8}`[0-9a-f]{8}"
+
+
+def addr(text):
+    return int(text.replace("`", ""), 16)
+
+
+def show(value):
+    return f"{value >> 32:08x}`{value & 0xffffffff:08x}"
+
+
+def answers(output, count):
+    """Splits a script's output at the marks that mark() puts between commands."""
+    parts = re.split(r"^@@(\d+)\n", output, flags=re.M)
+    got = {int(parts[i]): parts[i + 1] for i in range(1, len(parts) - 1, 2)}
+    return [got.get(i, "") for i in range(count)]
+
+
+def mark(commands):
+    """The script that runs commands with a mark before each one's output."""
+    lines = []
+    for i, c in enumerate(commands):
+        lines += [f".echo @@{i}", c]
+    return lines + [f".echo @@{len(commands)}", "q"]
