@@ -37,6 +37,10 @@ struct xkd_cpu {
 	enum { XKD_KVIEW_UNTRIED, XKD_KVIEW_OK, XKD_KVIEW_OTHER } kview;
 };
 
+struct xkd_patch {
+	uint64_t addr; /* kernel virtual */
+	uint8_t orig;
+};
 struct xkd_os;
 struct xkd_cache;
 #define XKD_CPUS_MAX 1024
@@ -59,11 +63,15 @@ struct xkd_target {
 	struct xkd_event last_stop;
 
 	XKD_VEC(struct xkd_module *) mods; /* [0] is the kernel when known; then by address */
+	/* Bytes that our own breakpoints may have written over: reads show what was there. */
+	XKD_VEC(struct xkd_patch) patches;
+	char release[128]; /* "6.1.0-48-cloud-amd64"; "" unknown */
 	struct xkd_sympath sympath;
 	struct xkd_find_cache *find;
 	struct xkd_cache *cache;
 	struct xkd_arena stop_arena; /* emptied at each resume */
 	struct xkd_arena boot_arena; /* emptied when the kernel changes */
+	XKD_VEC(struct xkd_be_range) ram; /* physical RAM; empty: not known */
 };
 
 /* Opens through ops; stopped afterwards. */

@@ -1,0 +1,233 @@
+/* Finds the kernel, its slide and its files. Ways in order: IDT gate 0's handler, then the first
+ * executable mapping; each candidate vmlinux of the symbol path is taken only when the build-id note
+ * in the target's memory, at the slide found, is that file's. */
+#include "engine/os/linux/linux.h"
+#include <stdio.h>
+#include <string.h>
+
+struct search {
+	struct xkd_target *t;
+	const struct linux_view *v;
+	uint64_t handler; /* 0: none */
+	uint64_t text;	  /* 0: none */
+	struct xkd_image *img;
+	int64_t slide;
+	const char *how;
+	unsigned tried;
+	char last[256]; /* a candidate that did not fit */
+};
+
+static bool sym_addr(struct xkd_image *img, const char *name, uint64_t *addr)
+{
+	struct xkd_sym s;
+	size_t n;
+
+	if (xkd_image_sym_named(img, name, &s, &n))
+		return false;
+	*addr = s.addr;
+	return true;
+}
+
+static bool fits(struct search *s, struct xkd_image *img, int64_t slide)
+{
+	const struct xkd_buildid *want = xkd_image_buildid(img);
+	struct xkd_buildid id = { .n = 0 };
+	struct xkd_err ignored;
+
+	if (slide & 0x1fffff)
+		return false;
+	return !linux_notes_id(s->t, s->v, img, slide, &id, &ignored) && want->n &&
+	       xkd_buildid_eq(&id, want);
+}
+
+static bool try_candidate(void *arg, struct xkd_image *img)
+{
+	struct search *s = arg;
+	uint64_t a;
+
+	s->tried++;
+	if (s->handler && (sym_addr(img, "asm_exc_divide_error", &a) ||
+			   sym_addr(img, "divide_error", &a)) &&
+	    fits(s, img, (int64_t)(s->handler - a))) {
+		s->slide = (int64_t)(s->handler - a);
+		s->how = "IDT";
+	} else if (s->text && sym_addr(img, "_text", &a) && fits(s, img, (int64_t)(s->text - a))) {
+		s->slide = (int64_t)(s->text - a);
+		s->how = "page tables";
+	} else {
+		snprintf(s->last, sizeof(s->last), "%.250s", xkd_image_path(img));
+		return true;
+	}
+	s->img = xkd_image_ref(img);
+	return false;
+}
+
+/* Where the image lies in physical memory, the direct map, and the kernel's own tables. */
+static void learn_memory(struct xkd_target *t, struct xkd_linux *lx, const struct linux_view *v,
+			 struct xkd_image *img, int64_t slide)
+{
+	struct xkd_err ignored;
+	struct xkd_xlat x;
+	uint64_t a, val;
+
+	if (!v->has_pg)
+		return;
+	if (!xkd_mem_xlat(t, &v->sp, lx->text_va, &x, &ignored) && x.ok) {
+		lx->text_pa = x.pa;
+		lx->pa_known = true;
+	}
+	if (lx->pa_known && sym_addr(img, "swapper_pg_dir", &a)) {
+		lx->paging = v->pg;
+		lx->paging.root = a + (uint64_t)slide - lx->text_va + lx->text_pa;
+		lx->paging_known = !xkd_mem_xlat(t, &(struct xkd_space){ .kind = XKD_SP_PT,
+									 .pg = lx->paging },
+						 lx->text_va, &x, &ignored) &&
+				   x.ok && x.pa == lx->text_pa;
+	}
+	if (sym_addr(img, "page_offset_base", &a)) {
+		uint8_t b[8];
+
+		if (!xkd_mem_read(t, &v->sp, a + (uint64_t)slide, b, 8, NULL, &ignored)) {
+			val = xkd_get_le(b, 8);
+			lx->dm_base = val;
+			/* proved by one page: the image's own first one */
+			if (lx->pa_known && !xkd_mem_xlat(t, &v->sp, val + lx->text_pa, &x, &ignored) &&
+			    x.ok && x.pa == lx->text_pa)
+				lx->dm_known = true;
+		}
+	}
+	for (size_t i = 0; i < t->ram.n; i++)
+		if (t->ram.p[i].start + t->ram.p[i].size > lx->dm_size)
+			lx->dm_size = t->ram.p[i].start + t->ram.p[i].size;
+	if (!lx->dm_size)
+		lx->dm_known = false;
+}
+
+static void read_release(struct xkd_target *t, const struct linux_view *v, struct xkd_image *img,
+			 int64_t slide)
+{
+	struct xkd_err ignored;
+	char banner[256] = "";
+	size_t done = 0;
+	uint64_t a;
+
+	t->release[0] = 0;
+	if (!sym_addr(img, "linux_banner", &a) ||
+	    (xkd_mem_read(t, &v->sp, a + (uint64_t)slide, banner, sizeof(banner) - 1, &done,
+			  &ignored) && !done))
+		return;
+	if (sscanf(banner, "Linux version %127[^ ]", t->release) != 1)
+		t->release[0] = 0;
+}
+
+static enum xkd_rc adopt(struct search *s, struct xkd_err *err)
+{
+	struct xkd_target *t = s->t;
+	const struct xkd_section *notes = xkd_image_section_named(s->img, ".notes");
+	struct xkd_linux *lx = xkd_calloc(1, sizeof(*lx));
+	struct xkd_module *m = xkd_calloc(1, sizeof(*m));
+	uint64_t text = 0, end = 0;
+	struct xkd_modrange *r;
+	enum xkd_rc rc;
+
+	t->os_state = lx;
+	t->gen.boot++;
+	if (!sym_addr(s->img, "_text", &text) || !sym_addr(s->img, "_end", &end))
+		end = text;
+	lx->text_va = text + (uint64_t)s->slide;
+	lx->end_va = end + (uint64_t)s->slide;
+	learn_memory(t, lx, s->v, s->img, s->slide);
+	/* The last bytes of the notes: the build-id and what follows; never written. */
+	lx->witness_va = notes->addr + (uint64_t)s->slide;
+	if (notes->size >= 16)
+		lx->witness_va += (notes->size - 16) & ~15ULL;
+	rc = xkd_mem_read(t, &s->v->sp, lx->witness_va, lx->witness, 16, NULL, err);
+	read_release(t, s->v, s->img, s->slide);
+
+	strcpy(m->name, "lk");
+	m->is_kernel = true;
+	m->slide = s->slide;
+	m->img = s->img;
+	m->id = *xkd_image_buildid(s->img);
+	m->state = xkd_image_has_dwarf(s->img) ? XKD_SYMS_DWARF :
+		   xkd_image_section_named(s->img, ".BTF") ? XKD_SYMS_BTF : XKD_SYMS_SYMTAB;
+	r = xkd_vec_push(&m->ranges);
+	r->start = lx->text_va;
+	r->size = lx->end_va - lx->text_va;
+	*xkd_vec_push(&t->mods) = m;
+	return rc;
+}
+
+/* No file fits: say what kernel it is and what to do. */
+static enum xkd_rc explain(struct search *s, struct xkd_buf *found, struct xkd_err *err)
+{
+	char hex[XKD_BUILDID_HEX], banner[256];
+	struct xkd_want want = { .name = "vmlinux", .release = NULL };
+	struct xkd_image *img = NULL;
+	char release[128] = "";
+	enum xkd_rc rc;
+
+	linux_identify(s->t, s->v, s->text, banner, sizeof(banner), &want.id);
+	if (!banner[0])
+		return XKD_NOTFOUND;
+	sscanf(banner, "Linux version %127[^ ]", release);
+	xkd_buildid_hex(&want.id, hex);
+	want.release = release;
+	rc = xkd_find_image(&s->t->sympath, s->t->find, &want, s->t->log, &img, NULL, err);
+	xkd_image_unref(img);
+	if (rc == XKD_OK) /* it fits by name but not at any slide found: ours to say */
+		xkd_err_set(err, XKD_MISMATCH, "%s does not match the memory at %s",
+			    s->last, XKD_ADDR(s->text));
+	xkd_buf_printf(found, "Linux %s, build-id %s: %s", release, want.id.n ? hex : "unknown",
+		       rc == XKD_NOTFOUND ? "no vmlinux for it was found; give its folder with -y or "
+					    ".sympath (on Debian: package linux-image-" : err->msg);
+	if (rc == XKD_NOTFOUND)
+		xkd_buf_printf(found, "%s-dbg), then .reload", release);
+	return XKD_NOTFOUND;
+}
+
+enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err)
+{
+	struct search s = { .t = t };
+	struct linux_view v[2];
+	enum xkd_rc rc;
+	char hex[XKD_BUILDID_HEX];
+
+	for (size_t cpu = 0; cpu < t->cpus.n && cpu < 64; cpu++) {
+		size_t n = linux_views(t, (int)cpu, v);
+
+		for (size_t i = 0; i < n; i++) {
+			s.v = &v[i];
+			s.handler = s.text = 0;
+			rc = linux_divide_handler(t, s.v, &s.handler, err);
+			if (rc == XKD_TRANSPORT || rc == XKD_CANCELED)
+				return rc;
+			if (rc)
+				s.handler = 0;
+			else
+				xkd_find_kernels(&t->sympath, t->find, t->log, try_candidate, &s);
+			if (s.img)
+				goto have;
+			rc = linux_scan_text(t, s.v, &s.text, err);
+			if (rc == XKD_TRANSPORT || rc == XKD_CANCELED)
+				return rc;
+			if (rc)
+				continue;
+			xkd_find_kernels(&t->sympath, t->find, t->log, try_candidate, &s);
+			if (s.img)
+				goto have;
+			if (explain(&s, found, err) == XKD_NOTFOUND && found->len)
+				return XKD_NOTFOUND;
+		}
+	}
+	return XKD_NOTFOUND;
+have:
+	rc = adopt(&s, err);
+	t->os = &xkd_os_linux;
+	xkd_buf_printf(found, "Linux %s, build-id %s, slide 0x%llx (by %s%s)", t->release,
+		       xkd_buildid_hex(&t->mods.p[0]->id, hex), (unsigned long long)s.slide, s.how,
+		       ", verified by the build-id in memory");
+	if (!rc)
+		rc = linux_modules(t, err);
+	return rc == XKD_NOTFOUND ? XKD_BADDATA : rc;
+}

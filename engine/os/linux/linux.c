@@ -1,0 +1,71 @@
+/* The Linux personality: its vtable, and the arithmetic of its address space. */
+#include "engine/os/linux/linux.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void linux_fini(struct xkd_target *t)
+{
+	struct xkd_linux *lx = linux_of(t);
+
+	if (lx)
+		xkd_vec_fini(&lx->percpu);
+	free(lx);
+	t->os_state = NULL;
+}
+
+static bool linux_linear_pa(struct xkd_target *t, uint64_t va, uint64_t *pa)
+{
+	const struct xkd_linux *lx = linux_of(t);
+
+	if (lx->pa_known && va >= lx->text_va && va < lx->end_va) {
+		*pa = va - lx->text_va + lx->text_pa;
+		return true;
+	}
+	if (lx->dm_known && va >= lx->dm_base && va - lx->dm_base < lx->dm_size) {
+		*pa = va - lx->dm_base;
+		return true;
+	}
+	return false;
+}
+
+static bool linux_kernel_paging(struct xkd_target *t, struct xkd_paging *pg)
+{
+	const struct xkd_linux *lx = linux_of(t);
+
+	*pg = lx->paging;
+	return lx->paging_known;
+}
+
+static bool linux_is_kernel_addr(struct xkd_target *t, uint64_t va)
+{
+	return va >> 63;
+}
+
+static bool linux_witness(struct xkd_target *t, uint64_t *va, uint8_t bytes[16])
+{
+	const struct xkd_linux *lx = linux_of(t);
+
+	*va = lx->witness_va;
+	memcpy(bytes, lx->witness, 16);
+	return lx->witness_va != 0;
+}
+
+const struct xkd_os xkd_os_linux = {
+	.name = "linux",
+	.attach = linux_attach,
+	.fini = linux_fini,
+	.modules = linux_modules,
+	.linear_pa = linux_linear_pa,
+	.kernel_paging = linux_kernel_paging,
+	.is_kernel_addr = linux_is_kernel_addr,
+	.witness = linux_witness,
+	.percpu = linux_percpu,
+	.cpu_number = linux_cpu_number,
+	.current = linux_current,
+	.task = linux_task,
+	.tasks = linux_tasks,
+	.task_regs = linux_task_regs,
+	.trap_regs = linux_trap_regs,
+	.entry_kind = linux_entry_kind,
+	.describe = linux_describe,
+};

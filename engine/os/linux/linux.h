@@ -1,0 +1,75 @@
+/* The Linux personality's own state and the functions its files share. */
+#ifndef XKD_OS_LINUX_H
+#define XKD_OS_LINUX_H
+#include "base/str.h"
+#include "engine/core/names.h"
+#include "engine/os/os.h"
+
+#define XKD_LINUX_CPUS 8192
+#define LINUX_KERNEL_MAP 0xffffffff80000000ULL /* __START_KERNEL_map, x86-64 */
+#define LINUX_KERNEL_MAP_END 0xffffffffc0000000ULL
+
+struct xkd_linux {
+	uint64_t text_va, end_va; /* _text and _end in the target */
+	bool pa_known;
+	uint64_t text_pa;
+	bool dm_known;	   /* direct map */
+	uint64_t dm_base, dm_size;
+	bool paging_known; /* swapper_pg_dir */
+	struct xkd_paging paging;
+	uint64_t witness_va;
+	uint8_t witness[16];
+	/* __per_cpu_offset, as far as filled */
+	XKD_VEC(uint64_t) percpu;
+};
+static inline struct xkd_linux *linux_of(struct xkd_target *t)
+{
+	return t->os_state;
+}
+
+/* --- probe.c: looking at a machine whose kernel is not known yet --- */
+/* A way to read kernel addresses before the kernel is known, through one CPU's tables. */
+struct linux_view {
+	int cpu;
+	struct xkd_space sp;
+	struct xkd_paging pg; /* when has_pg */
+	bool has_pg;
+};
+/* The views of a CPU: its tables; the same with the user half of page-table isolation undone. */
+size_t linux_views(struct xkd_target *t, int cpu, struct linux_view v[2]);
+/* Handler of IDT gate 0 as this CPU has it. */
+enum xkd_rc linux_divide_handler(struct xkd_target *t, const struct linux_view *v, uint64_t *handler,
+				 struct xkd_err *err);
+/* First present executable 2 MiB step of the kernel mapping. */
+enum xkd_rc linux_scan_text(struct xkd_target *t, const struct linux_view *v, uint64_t *text,
+			    struct xkd_err *err);
+/* Build-id of the notes that img's .notes would have at this slide. */
+enum xkd_rc linux_notes_id(struct xkd_target *t, const struct linux_view *v, struct xkd_image *img,
+			   int64_t slide, struct xkd_buildid *id, struct xkd_err *err);
+/* Searches the kernel image's memory from text for its banner and build-id, without any file. */
+void linux_identify(struct xkd_target *t, const struct linux_view *v, uint64_t text, char *banner,
+		    size_t max, struct xkd_buildid *id);
+
+/* --- attach.c --- */
+enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
+/* --- modules.c --- */
+enum xkd_rc linux_modules(struct xkd_target *t, struct xkd_err *err);
+/* --- tasks.c --- */
+enum xkd_rc linux_percpu(struct xkd_target *t, int os_cpu, uint64_t *off, struct xkd_err *err);
+int linux_cpu_number(struct xkd_target *t, int cpu);
+enum xkd_rc linux_current(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err);
+enum xkd_rc linux_task(struct xkd_target *t, uint64_t addr, struct xkd_task *task,
+		       struct xkd_err *err);
+enum xkd_rc linux_tasks(struct xkd_target *t, bool (*fn)(void *arg, const struct xkd_task *task),
+			void *arg, struct xkd_err *err);
+enum xkd_rc linux_task_regs(struct xkd_target *t, uint64_t task, struct xkd_regs *regs,
+			    struct xkd_err *err);
+void linux_describe(struct xkd_target *t, int cpu, struct xkd_out *out);
+/* Reads the integer member type.path of the object at addr. */
+enum xkd_rc linux_member(struct xkd_target *t, const char *type, const char *path, uint64_t addr,
+			 uint64_t *val, struct xkd_err *err);
+/* --- entry.c --- */
+enum xkd_rc linux_trap_regs(struct xkd_target *t, uint64_t addr, bool partial,
+			    struct xkd_regs *regs, struct xkd_err *err);
+void linux_entry_kind(struct xkd_target *t, const char *symbol, char kind[32]);
+#endif

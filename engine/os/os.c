@@ -1,0 +1,17 @@
+/* Chooses a personality. */
+#include "engine/os/os.h"
+
+static const struct xkd_os *const personalities[] = { &xkd_os_linux, &xkd_os_generic };
+
+enum xkd_rc xkd_os_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err)
+{
+	for (size_t i = 0; i < XKD_COUNT(personalities); i++) {
+		enum xkd_rc rc = personalities[i]->attach(t, found, err);
+
+		if (rc == XKD_NOTFOUND)
+			continue;
+		t->os = personalities[i];
+		return rc;
+	}
+	return XKD_NOTFOUND;
+}
