@@ -2,6 +2,7 @@
  * /lib/modules. A file is taken only when its build-id is the wanted one (or none is known). */
 #ifndef XKD_SYMBOLS_FIND_H
 #define XKD_SYMBOLS_FIND_H
+#include "base/buf.h"
 #include "symbols/image.h"
 
 struct xkd_sympath {
@@ -20,12 +21,16 @@ struct xkd_want {
 	struct xkd_buildid id; /* n 0: unknown */
 	bool force;	     /* take a file of another build-id (.reload /i) */
 };
-/* Tried, in order: each -y entry (a file; a folder: ./vmlinux-REL, ./vmlinux, ./NAME.ko[.debug],
- * .build-id/xx/yyyy.debug, boot/, usr/lib/debug/{boot,lib/modules/REL}/..., lib/modules/REL/...,
- * and a bounded walk of the folder for NAME.ko), then the system's places. Files with DWARF win over
- * files without; a debug file wins over a stripped one. On MISMATCH err carries both ids and the
- * file, tried (may be NULL) lists what was looked at, one path a line. The walk of a folder is done
- * once per sympath and kept in cache (below). .ko.xz/.zst are not opened here but named in tried. */
+/* Tried, in order: each -y entry (a file; a folder: for a kernel ./vmlinux-REL, ./vmlinux[.debug],
+ * .build-id/xx/yyyy.debug, boot/, usr/lib/debug/{boot,lib/modules/REL}/..., lib/modules/REL/[build/],
+ * then, when the build-id is known, any vmlinux below it; for a module .build-id, then NAME.ko[.debug]
+ * below [usr/lib/debug/]lib/modules/REL, then anywhere below it), then the same places of the system.
+ * A walk goes 12 levels deep at most, sees 200,000 entries at most, enters no symlinked folder, and is
+ * done once per cache (below). Files with DWARF win over files without; one with .symtab over one
+ * without. Without a wanted build-id a module's own name and vermagic must fit.
+ * MISMATCH: err names the first file of that name and both ids; BADDATA: a file of that name is broken;
+ * else NOTFOUND. tried (may be NULL): what was looked at, "PATH: what came of it" a line.
+ * .ko.xz/.zst/.gz are not opened, but named in tried. Server entries are not asked here. */
 struct xkd_find_cache; /* holds listings of folders; session lifetime */
 struct xkd_find_cache *xkd_find_cache_new(void);
 void xkd_find_cache_free(struct xkd_find_cache *c);
