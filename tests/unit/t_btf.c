@@ -448,7 +448,7 @@ static void peer_layout(struct peer *s, FILE *f)
 			in = true;
 			sscanf(line, "%*s %127s", s->name);
 			s->kind = line[0] == 's' ? XKD_T_STRUCT : XKD_T_UNION;
-			s->n = 0;
+			s->n = s->size = 0;
 		} else if (in && line[0] == '}') {
 			in = false;
 			peer_close(s);
