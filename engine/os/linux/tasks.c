@@ -1,0 +1,258 @@
+/* Tasks and CPUs: per-CPU offsets, the current task, a task's fields, the registers of one that
+ * sleeps. Members are asked for by name and in the spellings of different kernels. */
+#include "engine/os/linux/linux.h"
+#include <stdio.h>
+#include <string.h>
+
+#define TASKS_MAX 1000000
+
+enum xkd_rc linux_member(struct xkd_target *t, const char *type, const char *path, uint64_t addr,
+			 uint64_t *val, struct xkd_err *err)
+{
+	uint64_t off, size;
+	enum xkd_rc rc = xkd_offsetof(t, type, path, &off, &size, err);
+
+	if (rc)
+		return rc;
+	return xkd_kread_u(t, addr + off, size > 8 ? 8 : (unsigned)size, val, err);
+}
+
+static enum xkd_rc fill_percpu(struct xkd_target *t, struct xkd_err *err)
+{
+	struct xkd_linux *lx = linux_of(t);
+	uint64_t bytes[64], n = t->cpus.n, i;
+	struct xkd_symref sym;
+	enum xkd_rc rc = xkd_sym_named(t, "lk!__per_cpu_offset", &sym, err);
+
+	if (rc)
+		return rc;
+	/* One entry more than CPUs here: numbers may have holes after hot-unplug. */
+	n = n + 16 < XKD_LINUX_CPUS ? n + 16 : XKD_LINUX_CPUS;
+	if (sym.size && n > sym.size / 8)
+		n = sym.size / 8;
+	xkd_vec_reset(&lx->percpu);
+	for (i = 0; i < n; i++) {
+		if (i % 64 == 0) {
+			size_t want = (size_t)(n - i < 64 ? n - i : 64) * 8;
+
+			rc = xkd_kread(t, sym.addr + 8 * i, bytes, want, err);
+			if (rc)
+				return rc;
+		}
+		*xkd_vec_push(&lx->percpu) = bytes[i % 64];
+	}
+	return XKD_OK;
+}
+
+enum xkd_rc linux_percpu(struct xkd_target *t, int os_cpu, uint64_t *off, struct xkd_err *err)
+{
+	struct xkd_linux *lx = linux_of(t);
+	enum xkd_rc rc = lx->percpu.n ? XKD_OK : fill_percpu(t, err);
+
+	if (rc)
+		return rc;
+	if (os_cpu < 0 || (size_t)os_cpu >= lx->percpu.n)
+		return xkd_err_set(err, XKD_NOTFOUND, "no per-CPU area for CPU %d", os_cpu);
+	*off = lx->percpu.p[os_cpu];
+	return XKD_OK;
+}
+
+static bool reg_named(struct xkd_target *t, const struct xkd_regs *r, const char *name, uint64_t *v)
+{
+	struct xkd_regname rn;
+
+	if (!t->arch->reg_find(name, &rn) || !xkd_reg_known(r, rn.reg))
+		return false;
+	*v = r->v[rn.reg];
+	return true;
+}
+
+/* A CPU is known by its per-CPU base, which is in GS in the kernel and in the swapped-out GS in user
+ * space. Where neither tells (early boot, a guest), backends number CPUs as the kernel does. */
+int linux_cpu_number(struct xkd_target *t, int cpu)
+{
+	struct xkd_linux *lx = linux_of(t);
+	const struct xkd_regs *regs;
+	struct xkd_err ignored;
+	uint64_t base[2] = { 0, 0 };
+
+	if (t->cpus.p[cpu].os_cpu >= 0)
+		return t->cpus.p[cpu].os_cpu;
+	if (xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored))
+		return -1;
+	if (!reg_named(t, regs, "gs_base", &base[0]))
+		base[0] = 0;
+	if (!reg_named(t, regs, "k_gs_base", &base[1]))
+		base[1] = 0;
+	if (!lx->percpu.n && fill_percpu(t, &ignored))
+		return cpu;
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; base[k] && i < lx->percpu.n; i++)
+			if (lx->percpu.p[i] == base[k]) {
+				t->cpus.p[cpu].os_cpu = (int)i;
+				return (int)i;
+			}
+	return cpu;
+}
+
+enum xkd_rc linux_current(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err)
+{
+	struct xkd_symref sym;
+	uint64_t off, base;
+	enum xkd_rc rc = linux_percpu(t, linux_cpu_number(t, cpu), &base, err);
+
+	if (rc)
+		return rc;
+	rc = xkd_sym_named(t, "lk!current_task", &sym, err);
+	off = 0;
+	if (rc) { /* 6.2 to 6.14 */
+		rc = xkd_sym_named(t, "lk!pcpu_hot", &sym, err);
+		if (!rc)
+			rc = xkd_offsetof(t, "pcpu_hot", "current_task", &off, NULL, err);
+	}
+	return rc ? rc : xkd_kread_u(t, base + sym.addr + off, 8, task, err);
+}
+
+static bool try_member(struct xkd_target *t, const char *path, uint64_t task, uint64_t *val)
+{
+	struct xkd_err ignored;
+
+	return !linux_member(t, "task_struct", path, task, val, &ignored);
+}
+
+enum xkd_rc linux_task(struct xkd_target *t, uint64_t addr, struct xkd_task *task,
+		       struct xkd_err *err)
+{
+	uint64_t v, off, size;
+	enum xkd_rc rc;
+
+	*task = (struct xkd_task){ .addr = addr, .cpu = -1 };
+	rc = linux_member(t, "task_struct", "pid", addr, &v, err);
+	if (rc)
+		return xkd_err_prepend(err, rc, "task %s", XKD_ADDR(addr));
+	task->pid = (int32_t)v;
+	if (try_member(t, "tgid", addr, &v))
+		task->tgid = (int32_t)v;
+	if (!xkd_offsetof(t, "task_struct", "comm", &off, &size, err)) {
+		char comm[64] = "";
+
+		if (size > sizeof(comm))
+			size = sizeof(comm);
+		if (!xkd_kread(t, addr + off, comm, (size_t)size, err))
+			memcpy(task->comm, comm, sizeof(comm) - 1);
+	}
+	if (try_member(t, "mm", addr, &task->mm) && task->mm)
+		(void)!linux_member(t, "mm_struct", "pgd", task->mm, &task->pgd, err);
+	try_member(t, "stack", addr, &task->stack);
+	if (!try_member(t, "__state", addr, &task->state))
+		try_member(t, "state", addr, &task->state);
+	try_member(t, "flags", addr, &task->flags);
+	if (try_member(t, "thread_info.cpu", addr, &v) || try_member(t, "cpu", addr, &v))
+		task->cpu = (int32_t)v;
+	return XKD_OK;
+}
+
+/* Threads of one group, by signal->thread_head and thread_node (since 3.14). */
+static enum xkd_rc threads(struct xkd_target *t, uint64_t leader, size_t *budget,
+			   bool (*fn)(void *arg, const struct xkd_task *task), void *arg, bool *stop,
+			   struct xkd_err *err)
+{
+	uint64_t signal, node_off, head_off, head, p;
+	struct xkd_task task;
+	enum xkd_rc rc = linux_member(t, "task_struct", "signal", leader, &signal, err);
+
+	if (!rc)
+		rc = xkd_offsetof(t, "task_struct", "thread_node", &node_off, NULL, err);
+	if (!rc)
+		rc = xkd_offsetof(t, "signal_struct", "thread_head", &head_off, NULL, err);
+	head = signal + head_off;
+	if (!rc)
+		rc = xkd_kread_u(t, head, 8, &p, err);
+	while (!rc && p != head && !*stop) {
+		if (!(*budget)--)
+			return xkd_err_set(err, XKD_BADDATA, "the task list does not end");
+		rc = xkd_cancel_check(t->cancel, err);
+		if (!rc)
+			rc = linux_task(t, p - node_off, &task, err);
+		if (rc)
+			break;
+		*stop = !fn(arg, &task);
+		rc = xkd_kread_u(t, p, 8, &p, err);
+	}
+	return rc;
+}
+
+enum xkd_rc linux_tasks(struct xkd_target *t, bool (*fn)(void *arg, const struct xkd_task *task),
+			void *arg, struct xkd_err *err)
+{
+	size_t budget = TASKS_MAX;
+	struct xkd_symref init;
+	uint64_t off, p;
+	bool stop = false;
+	enum xkd_rc rc = xkd_sym_named(t, "lk!init_task", &init, err);
+
+	if (!rc)
+		rc = xkd_offsetof(t, "task_struct", "tasks", &off, NULL, err);
+	p = init.addr + off;
+	do {
+		if (rc)
+			break;
+		if (!budget--)
+			return xkd_err_set(err, XKD_BADDATA, "the task list does not end");
+		rc = threads(t, p - off, &budget, fn, arg, &stop, err);
+		if (!rc)
+			rc = xkd_kread_u(t, p, 8, &p, err);
+	} while (!rc && !stop && p != init.addr + off);
+	return rc;
+}
+
+/* struct inactive_task_frame (4.9): what __switch_to_asm pushed. */
+enum xkd_rc linux_task_regs(struct xkd_target *t, uint64_t task, struct xkd_regs *regs,
+			    struct xkd_err *err)
+{
+	static const struct {
+		const char *member, *reg;
+	} map[] = { { "bx", "rbx" }, { "bp", "rbp" }, { "r12", "r12" }, { "r13", "r13" },
+		    { "r14", "r14" }, { "r15", "r15" }, { "ret_addr", "rip" } };
+	uint64_t sp, off, size, v;
+	struct xkd_regname rn;
+	enum xkd_rc rc = linux_member(t, "task_struct", "thread.sp", task, &sp, err);
+
+	if (!rc)
+		rc = xkd_offsetof(t, "inactive_task_frame", "", &off, &size, err);
+	if (rc)
+		return rc;
+	*regs = (struct xkd_regs){ .known = 0 };
+	for (size_t i = 0; i < XKD_COUNT(map); i++) {
+		rc = linux_member(t, "inactive_task_frame", map[i].member, sp, &v, err);
+		if (rc)
+			return rc;
+		if (t->arch->reg_find(map[i].reg, &rn))
+			xkd_reg_put(regs, rn.reg, v);
+	}
+	xkd_reg_put(regs, t->arch->sp, sp + size);
+	return XKD_OK;
+}
+
+void linux_describe(struct xkd_target *t, int cpu, struct xkd_out *out)
+{
+	const struct xkd_regs *regs;
+	struct xkd_err ignored;
+	struct xkd_task task;
+	uint64_t addr, cr3;
+
+	if (linux_current(t, cpu, &addr, &ignored) || linux_task(t, addr, &task, &ignored))
+		return;
+	xkd_out(out, "task_struct:");
+	xkd_out_key(out, XKD_ST_ADDR, "task", "%s", XKD_ADDR(addr));
+	xkd_out_key(out, XKD_ST_NUM, "pid", " pid: %lld", (long long)task.pid);
+	if (task.tgid != task.pid)
+		xkd_out_key(out, XKD_ST_NUM, "tgid", " tgid: %lld", (long long)task.tgid);
+	xkd_out(out, " comm: ");
+	xkd_out_foreign(out, XKD_ST_STR, task.comm, strlen(task.comm));
+	xkd_out_key(out, XKD_ST_NUM, "cpu", " cpu: %d", linux_cpu_number(t, cpu));
+	if (!xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored) &&
+	    reg_named(t, regs, "cr3", &cr3))
+		xkd_out_key(out, XKD_ST_DIM, "cr3", " cr3: %llx", (unsigned long long)cr3);
+	xkd_out_end(out);
+}
