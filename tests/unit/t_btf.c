@@ -414,7 +414,7 @@ static bool peer_agrees(const struct peer *s, const struct xkd_type *t)
 	size_t n;
 
 	if (t->kind != s->kind || xkd_type_members(t, &m, &n, NULL) || n != s->n ||
-	    t->size != s->size)
+	    (t->kind == XKD_T_STRUCT && t->size != s->size)) /* of unions it tells no size */
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (m[i].bit_off != s->want[i].bit_off || !m[i].bit_size == s->want[i].is_bits ||
