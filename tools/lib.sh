@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Shared by tools/demo and tools/test: packages and builds. Sourced by bash.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -63,13 +64,13 @@ quiet() {
 }
 
 # build DIR [CONFIGURE ARGS]: configures where needed and makes xkd; prints the
-# folder that it was built in. A tree configured in place is used as it is: automake
-# cannot build beside it.
+# folder that it was built in. A tree configured in place is used as it is, for
+# automake cannot build beside it; then a sanitizer build is not possible.
 build() {
 	local dir=$1
 	shift
 	if [ -f "$top/config.status" ]; then
-		if [ $# -gt 0 ]; then
+		if [[ " $* " == *sanitize* ]]; then
 			echo "this tree is configured in place: make distclean first" >&2
 			return 1
 		fi
