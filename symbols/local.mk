@@ -6,3 +6,4 @@ libxkd_a_SOURCES += symbols/src.c symbols/src.h symbols/image.c symbols/image.h 
 	symbols/reloc.c symbols/reloc.h symbols/symtab.c symbols/unpack.c symbols/unpack.h
 libxkd_a_SOURCES += symbols/find.c symbols/find.h symbols/find_list.c symbols/find_list.h symbols/sympath.c
 libxkd_a_SOURCES += symbols/btf.c symbols/btf.h symbols/btf_int.h symbols/btf_part.c symbols/btf_find.c
+libxkd_a_SOURCES += symbols/orc.c symbols/orc.h

@@ -12,7 +12,7 @@ enum xkd_orc_version {
 /* Registers by meaning, whatever number the version gives them. */
 enum xkd_orc_reg {
 	XKD_ORC_UNDEF, XKD_ORC_PREV_SP, XKD_ORC_DX, XKD_ORC_DI, XKD_ORC_BP, XKD_ORC_SP, XKD_ORC_R10,
-	XKD_ORC_R13, XKD_ORC_BP_INDIRECT, XKD_ORC_SP_INDIRECT,
+	XKD_ORC_R13, XKD_ORC_BP_INDIRECT, XKD_ORC_SP_INDIRECT, XKD_ORC_AX, /* AX: from v4 on */
 };
 enum xkd_orc_type { XKD_ORC_CALL, XKD_ORC_REGS, XKD_ORC_REGS_PARTIAL, XKD_ORC_END, XKD_ORC_NONE };
 struct xkd_orc_entry {

@@ -5,3 +5,6 @@ tests_unit_t_type_LDADD = $(XKD_TEST_LIBS)
 check_PROGRAMS += tests/unit/t_btf
 tests_unit_t_btf_SOURCES = tests/unit/t_btf.c tests/unit/elfsec.h
 tests_unit_t_btf_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_orc
+tests_unit_t_orc_SOURCES = tests/unit/t_orc.c tests/unit/elfsec.h
+tests_unit_t_orc_LDADD = $(XKD_TEST_LIBS)
