@@ -1,0 +1,87 @@
+/* What the registers say of the processor's state: code width, privilege, interrupts, and where a
+ * memory operand lies. Nothing here reads memory, so the width of code below 4 GiB in long mode is
+ * told from cs_attr where a backend has it and else from the selector. */
+#include "engine/arch/x86/x86.h"
+
+/* __USER32_CS of Linux: the one selector for 32-bit code that can be met in long mode there. */
+#define USER32_CS 0x23
+
+static enum xkd_cpumode by_attr(uint64_t attr)
+{
+	return attr & X86_ATTR_D ? XKD_MODE_32 : XKD_MODE_16;
+}
+
+enum xkd_cpumode xkd_x86_mode(const struct xkd_regs *r)
+{
+	bool attr = xkd_reg_known(r, X86R_CS_ATTR);
+
+	if (xkd_reg_known(r, X86R_RIP) && r->v[X86R_RIP] >> 32)
+		return XKD_MODE_64;
+	if (xkd_reg_known(r, X86R_CR0) && !(r->v[X86R_CR0] & X86_CR0_PE))
+		return XKD_MODE_16;
+	if (!xkd_reg_known(r, X86R_EFER))
+		return XKD_MODE_64;
+	if (r->v[X86R_EFER] & X86_EFER_LMA) {
+		if (attr)
+			return r->v[X86R_CS_ATTR] & X86_ATTR_L ? XKD_MODE_64
+							       : by_attr(r->v[X86R_CS_ATTR]);
+		return xkd_reg_known(r, X86R_CS) && r->v[X86R_CS] == USER32_CS ? XKD_MODE_32
+									       : XKD_MODE_64;
+	}
+	if (xkd_reg_known(r, X86R_EFL) && (r->v[X86R_EFL] & X86_EFL_VM))
+		return XKD_MODE_16;
+	return attr ? by_attr(r->v[X86R_CS_ATTR]) : XKD_MODE_32;
+}
+
+bool xkd_x86_is_user(const struct xkd_regs *r)
+{
+	if (!xkd_reg_known(r, X86R_CS))
+		return false;
+	if (xkd_reg_known(r, X86R_CR0) && !(r->v[X86R_CR0] & X86_CR0_PE))
+		return false; /* real mode: the low bits are part of a segment number */
+	return (r->v[X86R_CS] & 3) == 3;
+}
+
+bool xkd_x86_irqs_on(const struct xkd_regs *r)
+{
+	return xkd_reg_known(r, X86R_EFL) && (r->v[X86R_EFL] & X86_EFL_IF);
+}
+
+/* Bases: 0 in 64-bit and flat protected mode but for fs and gs; selector * 16 in real mode. */
+static bool seg_base(const struct xkd_regs *r, int seg, uint64_t *base)
+{
+	int reg = seg == X86R_FS ? X86R_FS_BASE : seg == X86R_GS ? X86R_GS_BASE : -1;
+	bool real = (xkd_reg_known(r, X86R_CR0) && !(r->v[X86R_CR0] & X86_CR0_PE)) ||
+		    (xkd_reg_known(r, X86R_EFL) && (r->v[X86R_EFL] & X86_EFL_VM));
+
+	*base = 0;
+	if (reg < 0 && !real)
+		return true;
+	if (reg < 0 || (real && !xkd_reg_known(r, reg))) {
+		if (!xkd_reg_known(r, seg))
+			return false;
+		*base = r->v[seg] << 4;
+		return true;
+	}
+	*base = r->v[reg];
+	return xkd_reg_known(r, reg);
+}
+
+bool xkd_x86_ea(const struct xkd_regs *r, const struct xkd_insn *in, uint64_t *off, uint64_t *addr)
+{
+	uint64_t o = (uint64_t)in->mem_disp, base;
+
+	if (!in->has_mem || (in->mem_base >= 0 && !xkd_reg_known(r, in->mem_base)) ||
+	    (in->mem_index >= 0 && !xkd_reg_known(r, in->mem_index)) ||
+	    !seg_base(r, in->mem_seg, &base))
+		return false;
+	if (in->mem_base >= 0)
+		o += r->v[in->mem_base];
+	if (in->mem_index >= 0)
+		o += r->v[in->mem_index] * (uint64_t)in->mem_scale;
+	if (in->mem_addr_bits == 16 || in->mem_addr_bits == 32)
+		o &= (1ULL << in->mem_addr_bits) - 1;
+	*off = o;
+	*addr = o + base;
+	return true;
+}
