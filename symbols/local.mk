@@ -7,3 +7,7 @@ libxkd_a_SOURCES += symbols/src.c symbols/src.h symbols/image.c symbols/image.h 
 libxkd_a_SOURCES += symbols/find.c symbols/find.h symbols/find_list.c symbols/find_list.h symbols/sympath.c
 libxkd_a_SOURCES += symbols/btf.c symbols/btf.h symbols/btf_int.h symbols/btf_part.c symbols/btf_find.c
 libxkd_a_SOURCES += symbols/orc.c symbols/orc.h
+libxkd_a_SOURCES += symbols/dwarf.h symbols/dwarf_compat.h symbols/dwarf_int.h symbols/dwarf_skip.h \
+	symbols/dwarf_die.c symbols/dwarf_file.c symbols/dwarf_func.c symbols/dwarf_line.c \
+	symbols/dwarf_open.c symbols/dwarf_range.c symbols/dwarf_scan.c symbols/dwarf_skip.c \
+	symbols/dwarf_type.c symbols/dwarf_unit.c symbols/dwarf_var.c

@@ -1,0 +1,307 @@
+/* What the files dwarf_*.c share: the reader's state, its units, and thin calls over libdwarf.
+ * Errors of libdwarf in the middle of a question are kept in d->bad by the thin calls (which then
+ * answer "no such thing"); the question ends with xkd_dw_end, which turns them into BADDATA. */
+#ifndef XKD_SYMBOLS_DWARF_INT_H
+#define XKD_SYMBOLS_DWARF_INT_H
+#include "base/map.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "symbols/dwarf.h"
+#include <dwarf.h>
+#include <libdwarf.h>
+#include <string.h>
+
+#define XKD_DW_DEPTH 64		  /* nesting of inlined functions, arrays, typedef chains */
+#define XKD_DW_BLOCKS 256	  /* nesting of lexical blocks */
+#define XKD_DW_LIST_MAX (1 << 20) /* entries of one range or location list */
+
+enum xkd_dw_sec {
+	XKD_DW_INFO,
+	XKD_DW_ABBREV,
+	XKD_DW_STR,
+	XKD_DW_STR_OFFSETS,
+	XKD_DW_LINE,
+	XKD_DW_LINE_STR,
+	XKD_DW_ARANGES,
+	XKD_DW_RANGES,
+	XKD_DW_RNGLISTS,
+	XKD_DW_LOC,
+	XKD_DW_LOCLISTS,
+	XKD_DW_ADDR,
+	XKD_DW_NSECS
+};
+struct xkd_dw_bytes {
+	const uint8_t *p; /* NULL: absent or unreadable */
+	size_t n;
+	bool tried;
+};
+
+/* A bounded little-endian reader; a step past the end sets bad and reads zeros from then on. */
+struct xkd_dw_cur {
+	const uint8_t *p, *end;
+	bool bad;
+};
+
+struct xkd_dw_range {
+	uint64_t low, high;
+};
+
+struct xkd_dw_row {
+	uint64_t addr;
+	uint32_t line;
+	uint32_t file; /* as the line program counts */
+	uint16_t column;
+	bool stmt, end;
+	uint32_t order; /* in the program, to keep the sort stable */
+};
+struct xkd_dw_file {
+	const char *name; /* as in the table, in a mapped section */
+	uint32_t dir;
+	const char *path; /* made at the first question, arena */
+};
+struct xkd_dw_files {
+	struct xkd_dw_file *files;
+	size_t nfiles;
+	const char **dirs;
+	size_t ndirs;
+	unsigned version; /* of the line program */
+};
+/* The code of one real function: one range of it. */
+struct xkd_dw_func {
+	uint64_t low, high;
+	uint64_t max_high; /* of this and all earlier ones */
+	uint64_t die;
+};
+struct xkd_dw_unit {
+	uint64_t off;	  /* of the header in .debug_info */
+	uint64_t die_off; /* of the root entry */
+	uint64_t end;	  /* one past the unit */
+	uint64_t abbrev_off;
+	uint8_t version, addr_size, off_size, type;
+	bool root_known, in_aranges;
+	bool files_known, rows_known, funcs_known;
+
+	/* after xkd_dw_unit_root */
+	const char *name, *comp_dir;
+	const char *path; /* joined and stripped, made when asked */
+	uint64_t low_pc;
+	bool has_low, has_high, has_stmt_list;
+	uint64_t stmt_list;
+	uint64_t str_offsets_base, addr_base, rnglists_base, loclists_base;
+
+	struct xkd_dw_files files;
+	struct xkd_dw_row *rows; /* malloc'ed, sorted by address */
+	size_t nrows;
+	struct xkd_dw_func *funcs; /* malloc'ed, sorted by address */
+	size_t nfuncs;
+};
+/* A piece of the address space and its unit. */
+struct xkd_dw_arange {
+	uint64_t low, high;
+	uint64_t max_high; /* of this and all earlier ones */
+	uint32_t unit;
+};
+
+struct xkd_dw_obj; /* dwarf_open.c: what libdwarf's callbacks see */
+struct xkd_dw_scan;
+
+struct xkd_dwarf {
+	struct xkd_image *img; /* not counted: the image owns us */
+	struct xkd_arena arena;
+	struct xkd_dw_obj *obj;
+	Dwarf_Debug dbg;
+	struct xkd_cancel *cancel;
+	struct xkd_dw_bytes sec[XKD_DW_NSECS];
+	struct xkd_err bad; /* first trouble inside the question that runs */
+
+	bool units_known;
+	XKD_VEC(struct xkd_dw_unit) units; /* by offset */
+	bool aranges_known, aranges_full;
+	XKD_VEC(struct xkd_dw_arange) aranges;
+
+	struct xkd_map paths; /* interned strings of the arena */
+	struct xkd_map types; /* DIE offset -> struct xkd_type */
+	struct xkd_map elems; /* id of an array -> its element type */
+	unsigned type_depth; /* of xkd_dw_type calls in one another */
+	struct xkd_types provider;
+	struct xkd_dw_scan *scan;
+};
+
+/* --- dwarf_open.c --- */
+/* The section's bytes, or {NULL, 0}. */
+struct xkd_dw_bytes xkd_dw_section(struct xkd_dwarf *d, enum xkd_dw_sec s);
+/* A NUL-terminated string inside a section, or NULL. */
+const char *xkd_dw_section_str(struct xkd_dwarf *d, enum xkd_dw_sec s, uint64_t off);
+
+/* --- dwarf_die.c: thin calls over libdwarf's entries --- */
+void xkd_dw_begin(struct xkd_dwarf *d);
+/* rc as it is, unless libdwarf complained since begin: then BADDATA with its words. */
+enum xkd_rc xkd_dw_end(struct xkd_dwarf *d, enum xkd_rc rc, struct xkd_err *err);
+void xkd_dw_bad(struct xkd_dwarf *d, uint64_t off, const char *fmt, ...) XKD_PRINTF(3, 4);
+/* The entry at a .debug_info offset; NULL: trouble is in d->bad. Free with xkd_dw_free. */
+Dwarf_Die xkd_dw_die(struct xkd_dwarf *d, uint64_t off);
+void xkd_dw_free(Dwarf_Die die);
+uint64_t xkd_dw_off(Dwarf_Die die);
+unsigned xkd_dw_tag(Dwarf_Die die);
+/* First child; NULL at none. next frees die and gives its sibling; NULL at the end. */
+Dwarf_Die xkd_dw_child(struct xkd_dwarf *d, Dwarf_Die die);
+Dwarf_Die xkd_dw_next(struct xkd_dwarf *d, Dwarf_Die die);
+bool xkd_dw_has(struct xkd_dwarf *d, Dwarf_Die die, unsigned at);
+bool xkd_dw_flag(struct xkd_dwarf *d, Dwarf_Die die, unsigned at);
+/* Constants; data1 to data8 are zero-extended, sdata is sign-extended (*sdata says which). */
+bool xkd_dw_const(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, uint64_t *v, bool *sdata);
+bool xkd_dw_u64(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, uint64_t *v);
+bool xkd_dw_addr(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, uint64_t *v);
+/* A section offset (line program, list, base). */
+bool xkd_dw_secoff(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, uint64_t *v);
+/* The index of a rnglistx or loclistx. */
+bool xkd_dw_listx(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, uint64_t *index);
+const char *xkd_dw_str(struct xkd_dwarf *d, Dwarf_Die die, unsigned at);
+/* A reference as .debug_info offset. */
+bool xkd_dw_ref(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, uint64_t *off);
+/* The bytes of a block or expression; false when the form is another. */
+bool xkd_dw_block(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, const uint8_t **p, size_t *n);
+/* The form of an attribute, 0: absent. */
+unsigned xkd_dw_form(struct xkd_dwarf *d, Dwarf_Die die, unsigned at);
+/* An attribute looked for in the entry and then along abstract_origin and specification: the entry
+ * that has it (to be freed; may be a fresh handle), NULL if none. */
+Dwarf_Die xkd_dw_origin_with(struct xkd_dwarf *d, Dwarf_Die die, unsigned at);
+/* The last entry along abstract_origin (not specification). */
+uint64_t xkd_dw_origin(struct xkd_dwarf *d, Dwarf_Die die);
+const char *xkd_dw_name(struct xkd_dwarf *d, Dwarf_Die die); /* through origins */
+
+/* --- dwarf_unit.c --- */
+enum xkd_rc xkd_dw_units(struct xkd_dwarf *d, struct xkd_err *err);
+struct xkd_dw_unit *xkd_dw_unit_of(struct xkd_dwarf *d, uint64_t die_off); /* NULL: none */
+enum xkd_rc xkd_dw_unit_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dw_unit **u,
+			   struct xkd_err *err);
+/* Reads the root entry's attributes once. */
+bool xkd_dw_unit_root(struct xkd_dwarf *d, struct xkd_dw_unit *u);
+
+/* --- dwarf_range.c --- */
+/* The ranges of an entry (ranges or low/high pc): calls fn for each non-empty one until it returns
+ * false. Gives whether the entry had any such attribute. */
+bool xkd_dw_ranges(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die,
+		   bool (*fn)(void *arg, uint64_t low, uint64_t high), void *arg);
+/* The expression of a location list that holds at iaddr. attr is loclist-formed. */
+bool xkd_dw_loclist(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, unsigned at,
+		    uint64_t iaddr, const uint8_t **expr, size_t *len);
+bool xkd_dw_addrx(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t index, uint64_t *addr);
+
+/* --- dwarf_file.c --- */
+/* The file table of a unit's line program; an empty one when it has none. */
+bool xkd_dw_files(struct xkd_dwarf *d, struct xkd_dw_unit *u);
+/* The path of a file by the number that line programs and decl_file use; NULL if there is none. */
+const char *xkd_dw_path(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t file);
+const char *xkd_dw_unit_path(struct xkd_dwarf *d, struct xkd_dw_unit *u);
+void xkd_dw_files_drop(struct xkd_dw_unit *u); /* paths made stay */
+/* Appends a path's components to b, resolving "." and ".."; a ".." above the start stays. */
+void xkd_dw_add_path(struct xkd_buf *b, const char *path);
+const char *xkd_dw_intern(struct xkd_dwarf *d, const char *s);
+
+/* --- dwarf_func.c --- */
+/* The functions of a unit sorted by address. */
+bool xkd_dw_funcs(struct xkd_dwarf *d, struct xkd_dw_unit *u);
+uint64_t xkd_dw_func_die(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr); /* 0: none */
+/* The subprogram and the inlined ones at an address, outermost first, by DIE offset. */
+enum xkd_rc xkd_dw_chain(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr,
+			 uint64_t *dies, size_t max, size_t *n, struct xkd_err *err);
+/* Does an entry's code hold iaddr; its lowest range. */
+bool xkd_dw_extent(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, uint64_t iaddr,
+		   struct xkd_dw_range *lowest);
+
+/* --- dwarf_type.c --- */
+void xkd_dw_types_init(struct xkd_dwarf *d);
+/* The type at an offset; NULL with d->bad set when it makes no sense. */
+const struct xkd_type *xkd_dw_type(struct xkd_dwarf *d, uint64_t off);
+/* The type an entry's DW_AT_type names; NULL: void (or trouble). */
+const struct xkd_type *xkd_dw_type_of(struct xkd_dwarf *d, Dwarf_Die die);
+
+/* --- dwarf_scan.c --- */
+void xkd_dw_scan_free(struct xkd_dwarf *d);
+enum xkd_rc xkd_dw_scan_type(struct xkd_dwarf *d, enum xkd_tag tag, const char *name,
+			     uint64_t *off, struct xkd_err *err);
+enum xkd_rc xkd_dw_scan_each(struct xkd_dwarf *d, bool (*fn)(void *arg, uint64_t off), void *arg,
+			     struct xkd_err *err);
+
+/* --- the bounded reader --- */
+static inline struct xkd_dw_cur xkd_dw_cur(struct xkd_dw_bytes b, uint64_t off)
+{
+	struct xkd_dw_cur c = { .p = b.p + (off < b.n ? off : b.n), .end = b.p + b.n };
+
+	c.bad = !b.p || off > b.n;
+	return c;
+}
+static inline bool xkd_dw_need(struct xkd_dw_cur *c, uint64_t n)
+{
+	if (c->bad || (uint64_t)(c->end - c->p) < n) {
+		c->bad = true;
+		return false;
+	}
+	return true;
+}
+static inline uint64_t xkd_dw_get(struct xkd_dw_cur *c, unsigned n)
+{
+	uint64_t v;
+
+	if (!xkd_dw_need(c, n))
+		return 0;
+	v = xkd_get_le(c->p, n);
+	c->p += n;
+	return v;
+}
+static inline void xkd_dw_skip(struct xkd_dw_cur *c, uint64_t n)
+{
+	if (xkd_dw_need(c, n))
+		c->p += n;
+}
+static inline uint64_t xkd_dw_uleb(struct xkd_dw_cur *c)
+{
+	uint64_t v = 0;
+	unsigned shift = 0;
+	uint8_t b;
+
+	do {
+		if (!xkd_dw_need(c, 1))
+			return 0;
+		b = *c->p++;
+		if (shift < 64)
+			v |= (uint64_t)(b & 0x7f) << shift;
+		shift += 7;
+	} while (b & 0x80);
+	return v;
+}
+static inline int64_t xkd_dw_sleb(struct xkd_dw_cur *c)
+{
+	uint64_t v = 0;
+	unsigned shift = 0;
+	uint8_t b;
+
+	do {
+		if (!xkd_dw_need(c, 1))
+			return 0;
+		b = *c->p++;
+		if (shift < 64)
+			v |= (uint64_t)(b & 0x7f) << shift;
+		shift += 7;
+	} while (b & 0x80);
+	if (shift < 64 && (b & 0x40))
+		v |= ~0ULL << shift;
+	return (int64_t)v;
+}
+/* A NUL-terminated string in place; NULL when it does not end. */
+static inline const char *xkd_dw_cstr(struct xkd_dw_cur *c)
+{
+	const uint8_t *s = c->p, *nul;
+
+	if (c->bad)
+		return NULL;
+	nul = memchr(s, 0, (size_t)(c->end - s));
+	if (!nul) {
+		c->bad = true;
+		return NULL;
+	}
+	c->p = nul + 1;
+	return (const char *)s;
+}
+#endif

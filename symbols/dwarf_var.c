@@ -1,0 +1,231 @@
+/* Variables of a function at an address: parameters and locals in scope, each with the bytes of its
+ * location expression there.
+ * Invariants: only blocks that hold the address are gone into; inlined functions inside belong to
+ * their own frame and are not. What an inlined or cloned copy leaves out but its abstract original
+ * has is listed too (without a location): it was written in the source, so it must be named.
+ * Expression bytes stay in mapped sections. */
+#include "symbols/dwarf_int.h"
+
+#define VARS_MAX 65536 /* of one function */
+
+struct found {
+	struct xkd_dvar var;
+	uint64_t key; /* offset of the abstract original: the order of the source */
+};
+struct collect {
+	struct xkd_dwarf *d;
+	struct xkd_dw_unit *u;
+	uint64_t iaddr;
+	XKD_VEC(struct found) params;
+	XKD_VEC(struct found) locals;
+	struct xkd_map seen; /* originals that were met */
+};
+
+/* A constant as a block: at most 8 little-endian bytes are a value. */
+static void set_const(struct xkd_dwarf *d, Dwarf_Die die, struct xkd_dvar *v)
+{
+	const uint8_t *p;
+	size_t n;
+
+	if (xkd_dw_u64(d, die, DW_AT_const_value, &v->const_value)) {
+		v->has_const = true;
+	} else if (xkd_dw_block(d, die, DW_AT_const_value, &p, &n)) {
+		v->has_const = n <= 8;
+		v->const_value = n <= 8 ? xkd_get_le(p, (unsigned)n) : 0;
+		if (n > 8)
+			v->why_none = "a constant of more than 8 bytes";
+	} else {
+		v->why_none = "a constant of a form that is not a number";
+	}
+}
+
+static void set_location(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, uint64_t iaddr,
+			 struct xkd_dvar *v)
+{
+	Dwarf_Die has = xkd_dw_origin_with(d, die, DW_AT_location);
+
+	if (has) {
+		if (xkd_dw_block(d, has, DW_AT_location, &v->expr, &v->expr_len)) {
+			if (!v->expr_len)
+				v->why_none = "optimized out";
+		} else if (!xkd_dw_loclist(d, u, has, DW_AT_location, iaddr, &v->expr,
+					   &v->expr_len)) {
+			v->why_none = "no location at this address";
+		} else if (!v->expr_len) {
+			v->why_none = "optimized out at this address";
+		}
+		if (!v->expr_len)
+			v->expr = NULL;
+	} else if ((has = xkd_dw_origin_with(d, die, DW_AT_const_value))) {
+		set_const(d, has, v);
+	} else {
+		v->why_none = "optimized out";
+	}
+	xkd_dw_free(has);
+}
+
+static void fill_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range *scope,
+		     struct xkd_dvar *v)
+{
+	struct xkd_dwarf *d = c->d;
+	Dwarf_Die has;
+
+	v->name = xkd_dw_name(d, die);
+	v->is_param = xkd_dw_tag(die) == DW_TAG_formal_parameter;
+	v->die = xkd_dw_off(die);
+	v->scope_low = scope->low;
+	v->scope_high = scope->high;
+	v->addr_size = c->u->addr_size;
+	v->cu = c->u->off;
+	has = xkd_dw_origin_with(d, die, DW_AT_type);
+	if (has)
+		v->type = xkd_dw_type_of(d, has);
+	xkd_dw_free(has);
+	has = xkd_dw_origin_with(d, die, DW_AT_artificial);
+	if (has)
+		v->artificial = xkd_dw_flag(d, has, DW_AT_artificial);
+	xkd_dw_free(has);
+	set_location(d, c->u, die, c->iaddr, v);
+}
+
+/* extern declarations inside a function name a global, not a local. */
+static bool is_declaration(struct xkd_dwarf *d, Dwarf_Die die)
+{
+	return xkd_dw_flag(d, die, DW_AT_declaration) ||
+	       (xkd_dw_flag(d, die, DW_AT_external) && !xkd_dw_has(d, die, DW_AT_location) &&
+		!xkd_dw_has(d, die, DW_AT_abstract_origin));
+}
+
+static void add_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range *scope)
+{
+	uint64_t key = xkd_dw_origin(c->d, die);
+	struct found *f;
+
+	if (c->params.n + c->locals.n >= VARS_MAX) {
+		xkd_dw_bad(c->d, xkd_dw_off(die), "a function of too many variables");
+		return;
+	}
+	if (xkd_map_get(&c->seen, key) || is_declaration(c->d, die))
+		return;
+	xkd_map_put(&c->seen, key, c);
+	f = xkd_dw_tag(die) == DW_TAG_formal_parameter ? xkd_vec_push(&c->params) :
+							 xkd_vec_push(&c->locals);
+	f->key = key;
+	fill_var(c, die, scope, &f->var);
+}
+
+/* The variables that are children of one entry, then those of its original it has not. */
+static void add_level(struct collect *c, Dwarf_Die die, const struct xkd_dw_range *scope)
+{
+	uint64_t origin = xkd_dw_origin(c->d, die);
+	Dwarf_Die from = NULL, kid = xkd_dw_child(c->d, die);
+
+	for (;;) {
+		for (; kid; kid = xkd_dw_next(c->d, kid)) {
+			unsigned tag = xkd_dw_tag(kid);
+
+			if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable)
+				add_var(c, kid, scope);
+		}
+		if (from || origin == xkd_dw_off(die))
+			break;
+		from = xkd_dw_die(c->d, origin);
+		if (!from)
+			break;
+		kid = xkd_dw_child(c->d, from);
+	}
+	xkd_dw_free(from);
+}
+
+/* The child block that holds the address; frees die. */
+static Dwarf_Die inner_block(struct collect *c, Dwarf_Die die, struct xkd_dw_range *scope)
+{
+	Dwarf_Die kid = xkd_dw_child(c->d, die);
+
+	xkd_dw_free(die);
+	for (; kid; kid = xkd_dw_next(c->d, kid))
+		if (xkd_dw_tag(kid) == DW_TAG_lexical_block &&
+		    xkd_dw_extent(c->d, c->u, kid, c->iaddr, scope))
+			return kid;
+	return NULL;
+}
+
+static int cmp_found(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static void give(struct collect *c, struct xkd_arena *arena, struct xkd_dvar **vars, size_t *n)
+{
+	xkd_vec_sort(&c->params, cmp_found);
+	*n = c->params.n + c->locals.n;
+	*vars = XKD_NEWN(arena, struct xkd_dvar, *n + 1);
+	for (size_t i = 0; i < c->params.n; i++)
+		(*vars)[i] = c->params.p[i].var;
+	for (size_t i = 0; i < c->locals.n; i++)
+		(*vars)[c->params.n + i] = c->locals.p[i].var;
+}
+
+enum xkd_rc xkd_dwarf_vars(struct xkd_dwarf *d, const struct xkd_dfunc *f, uint64_t iaddr,
+			   struct xkd_arena *arena, struct xkd_dvar **vars, size_t *n,
+			   struct xkd_err *err)
+{
+	struct collect c = { .d = d, .iaddr = iaddr };
+	struct xkd_dw_range scope = { 0, 0 };
+	enum xkd_rc rc;
+	Dwarf_Die die;
+
+	*vars = NULL;
+	*n = 0;
+	xkd_dw_begin(d);
+	c.u = xkd_dw_unit_of(d, f->die);
+	die = c.u && xkd_dw_unit_root(d, c.u) ? xkd_dw_die(d, f->die) : NULL;
+	if (!die)
+		return xkd_dw_end(d, xkd_err_set(err, XKD_BADDATA, "no function at entry 0x%llx",
+						 (unsigned long long)f->die),
+				  err);
+	xkd_map_init_u64(&c.seen);
+	for (int depth = 0; die && depth < XKD_DW_BLOCKS; depth++) {
+		add_level(&c, die, &scope);
+		die = inner_block(&c, die, &scope);
+	}
+	xkd_dw_free(die);
+	rc = xkd_dw_end(d, XKD_OK, err);
+	if (!rc)
+		give(&c, arena, vars, n);
+	xkd_vec_fini(&c.params);
+	xkd_vec_fini(&c.locals);
+	xkd_map_fini(&c.seen);
+	return rc;
+}
+
+enum xkd_rc xkd_dwarf_frame_base(struct xkd_dwarf *d, uint64_t iaddr, const uint8_t **expr,
+				 size_t *len, struct xkd_err *err)
+{
+	struct xkd_dw_unit *u;
+	Dwarf_Die die = NULL;
+	uint64_t off;
+	enum xkd_rc rc;
+
+	*expr = NULL;
+	*len = 0;
+	xkd_dw_begin(d);
+	rc = xkd_dw_unit_at(d, iaddr, &u, err);
+	if (rc)
+		return xkd_dw_end(d, rc, err);
+	off = xkd_dw_func_die(d, u, iaddr);
+	die = off ? xkd_dw_die(d, off) : NULL;
+	if (!die)
+		return xkd_dw_end(d, xkd_err_addr(err, XKD_NOTFOUND, iaddr,
+						  "no function covers this address"),
+				  err);
+	if (xkd_dw_has(d, die, DW_AT_frame_base) &&
+	    !xkd_dw_block(d, die, DW_AT_frame_base, expr, len))
+		xkd_dw_loclist(d, u, die, DW_AT_frame_base, iaddr, expr, len);
+	xkd_dw_free(die);
+	if (!*expr)
+		rc = xkd_err_addr(err, XKD_NOTFOUND, iaddr, "the function has no frame base here");
+	return xkd_dw_end(d, rc, err);
+}
