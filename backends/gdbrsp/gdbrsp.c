@@ -1,0 +1,208 @@
+/* The GDB remote backend: reaches QEMU and every other stub that speaks the protocol. This file is
+ * its row of operations, its beginning and its end.
+ *
+ * What leaving must see to: no breakpoint of ours stays in, PhyMemMode is off and the step mask is
+ * as it was; then D where the target is to run, or a closed socket where it is to stand. Never k,
+ * which ends QEMU and other people's virtual machines. */
+#include "backends/gdbrsp/rsp.h"
+#include "base/str.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void destroy(struct xkd_rsp *r)
+{
+	xkd_link_close(&r->link);
+	xkd_pkt_fini(&r->in);
+	xkd_buf_fini(&r->out);
+	xkd_buf_fini(&r->reply);
+	xkd_vec_fini(&r->bps);
+	free(r->last_run);
+	free(r->threads);
+	free(r->ram);
+	free(r);
+}
+
+static enum xkd_rc introduce(struct xkd_rsp *r, struct xkd_err *err)
+{
+	enum xkd_rc rc = xkd_rsp_handshake(r, err);
+
+	if (rc == XKD_OK)
+		rc = xkd_rsp_layout_init(r, err);
+	if (rc == XKD_OK && r->arch[0] && !xkd_has_prefix(r->arch, "i386"))
+		rc = xkd_err_set(err, XKD_UNSUPPORTED,
+				 "%s is a target of architecture '%s'; this build knows x86-64",
+				 r->link.peer, r->arch);
+	if (rc == XKD_OK)
+		rc = xkd_rsp_threads(r, err);
+	return rc;
+}
+
+static enum xkd_rc rsp_open(const struct xkd_be_open *o, struct xkd_backend **be,
+			    struct xkd_err *err)
+{
+	struct xkd_rsp *r = xkd_calloc(1, sizeof(*r));
+	enum xkd_rc rc;
+
+	*be = NULL;
+	r->be.ops = &xkd_gdbrsp_ops;
+	r->log = o->log;
+	r->cancel = o->cancel;
+	r->timeout_ms = o->timeout_ms ? o->timeout_ms : XKD_RSP_TIMEOUT_MS;
+	r->has_binary_write = r->has_p = -1;
+	r->packet_size = XKD_RSP_SMALL_PACKET;
+	r->profile = xkd_rsp_profile_find(false, "");
+	xkd_pkt_init(&r->in);
+	xkd_buf_init(&r->out);
+	xkd_buf_init(&r->reply);
+	rc = xkd_link_open(&r->link, o->uri, r->timeout_ms, o->cancel, err);
+	if (rc == XKD_OK)
+		rc = introduce(r, err);
+	if (rc == XKD_OK) {
+		*be = &r->be;
+		return XKD_OK;
+	}
+	/* Connecting stopped it; a stub we cannot use is let go. */
+	if (r->link.fd >= 0 && r->found == XKD_FOUND_RUNNING && !r->lost) {
+		struct xkd_err e = XKD_ERR_INIT;
+
+		r->link.cancel = NULL;
+		(void)!xkd_rsp_detach(r, &e);
+	}
+	destroy(r);
+	return rc;
+}
+
+/* Out with all that is ours, on a target that stands. */
+static enum xkd_rc tidy(struct xkd_rsp *r, struct xkd_err *err)
+{
+	enum xkd_rc rc = xkd_rsp_bp_clear(r, err);
+	struct xkd_err e = XKD_ERR_INIT;
+	enum xkd_rc rc2 = XKD_OK;
+
+	if (!r->lost && r->sstep_bits && r->sstep != r->sstep_found)
+		rc2 = xkd_rsp_askf(r, &e, "Qqemu.sstep=%x", r->sstep_found);
+	if (!r->lost && rc2 == XKD_OK && r->phys_unsure)
+		rc2 = xkd_rsp_askf(r, &e, "Qqemu.PhyMemMode:0");
+	return rc != XKD_OK ? rc : rc2 != XKD_OK ? xkd_err_set(err, rc2, "%s", e.msg) : XKD_OK;
+}
+
+static enum xkd_rc leave(struct xkd_rsp *r, bool leave_running, struct xkd_err *err)
+{
+	bool clean = !r->bps.n && r->sstep == r->sstep_found && !r->phys_unsure;
+	enum xkd_rc rc, rc2;
+
+	if (r->lost)
+		return xkd_err_set(err, XKD_TRANSPORT, "%s", r->lost_err.msg);
+	/* QEMU goes on when a client goes away: nothing to stop it for. */
+	if (r->running && leave_running && clean && r->profile->qemu)
+		return XKD_OK;
+	rc = xkd_rsp_halt_wait(r, err);
+	if (rc != XKD_OK)
+		return rc;
+	rc = tidy(r, err);
+	if (!leave_running || r->lost)
+		return rc;
+	rc2 = xkd_rsp_detach(r, rc == XKD_OK ? err : NULL);
+	return rc == XKD_OK ? rc2 : rc;
+}
+
+static enum xkd_rc rsp_close(struct xkd_backend *be, bool leave_running, struct xkd_err *err)
+{
+	struct xkd_rsp *r = xkd_rsp(be);
+	enum xkd_rc rc;
+
+	/* Whoever pressed Ctrl-C did not mean that breakpoints stay behind. */
+	r->link.cancel = r->cancel = NULL;
+	rc = leave(r, leave_running, err);
+	if (rc != XKD_OK)
+		rc = xkd_err_prepend(err, rc, "leaving");
+	destroy(r);
+	return rc;
+}
+
+static unsigned rsp_caps(struct xkd_backend *be)
+{
+	static const unsigned bits[] = {
+		[XKD_BP_SW] = XKD_CAP_BP_SW,	   [XKD_BP_HW] = XKD_CAP_BP_HW,
+		[XKD_BP_WRITE] = XKD_CAP_WATCH_W,  [XKD_BP_READ] = XKD_CAP_WATCH_R,
+		[XKD_BP_ACCESS] = XKD_CAP_WATCH_A,
+	};
+	struct xkd_rsp *r = xkd_rsp(be);
+	unsigned caps = XKD_CAP_WRITE_MEM | XKD_CAP_READ_VIRT | XKD_CAP_RUN | XKD_CAP_STEP |
+			XKD_CAP_WRITE_REGS;
+
+	if (r->has_phys)
+		caps |= XKD_CAP_READ_PHYS | XKD_CAP_WRITE_PHYS;
+	if (r->profile->holds || r->nthreads == 1)
+		caps |= XKD_CAP_STEP_HOLD;
+	if (r->has_monitor)
+		caps |= XKD_CAP_RAW;
+	if (r->has_monitor && r->profile->qemu)
+		caps |= XKD_CAP_RESET;
+	/* TCG keeps them beside memory; all others write int3. */
+	if (!r->profile->qemu || r->kvm)
+		caps |= XKD_CAP_BP_IN_MEMORY;
+	for (size_t i = 0; i < XKD_COUNT(bits); i++)
+		if (!(r->no_z >> i & 1) && !(i == XKD_BP_READ && r->kvm))
+			caps |= bits[i];
+	return caps;
+}
+
+static enum xkd_found rsp_found(struct xkd_backend *be)
+{
+	return xkd_rsp(be)->found;
+}
+
+static enum xkd_rc rsp_reset(struct xkd_backend *be, struct xkd_err *err)
+{
+	struct xkd_buf out;
+	enum xkd_rc rc;
+
+	xkd_buf_init(&out);
+	rc = xkd_rsp_raw(be, "system_reset", &out, err);
+	xkd_buf_fini(&out);
+	return rc;
+}
+
+static enum xkd_rc rsp_hint(struct xkd_backend *be, const char *key, struct xkd_buf *val,
+			    struct xkd_err *err)
+{
+	struct xkd_rsp *r = xkd_rsp(be);
+
+	if (!strcmp(key, "stub"))
+		xkd_buf_str(val, r->profile->name);
+	else if (!strcmp(key, "accel") && r->profile->qemu)
+		xkd_buf_str(val, r->kvm ? "kvm" : "tcg");
+	else if (!strcmp(key, "arch") && r->arch[0])
+		xkd_buf_str(val, r->arch);
+	else if (!strcmp(key, "peer"))
+		xkd_buf_str(val, r->link.peer);
+	else
+		return xkd_err_set(err, XKD_NOTFOUND, "the stub does not tell '%.40s'", key);
+	return XKD_OK;
+}
+
+const struct xkd_backend_ops xkd_gdbrsp_ops = {
+	.name = "gdb",
+	.syntax = "gdb:HOST:PORT, gdb:PORT, gdb:[IPV6]:PORT or gdb:/unix/socket",
+	.open = rsp_open,
+	.close = rsp_close,
+	.caps = rsp_caps,
+	.found = rsp_found,
+	.cpus = xkd_rsp_cpus,
+	.readv = xkd_rsp_readv,
+	.writev = xkd_rsp_writev,
+	.reglayout = xkd_rsp_reglayout,
+	.regs_get = xkd_rsp_regs_get,
+	.reg_set = xkd_rsp_reg_set,
+	.memmap = xkd_rsp_memmap,
+	.resume = xkd_rsp_resume,
+	.halt = xkd_rsp_halt,
+	.reset = rsp_reset,
+	.fd = xkd_rsp_fd,
+	.next_event = xkd_rsp_next_event,
+	.bp_add = xkd_rsp_bp_add,
+	.bp_del = xkd_rsp_bp_del,
+	.hint = rsp_hint,
+	.raw = xkd_rsp_raw,
+};
