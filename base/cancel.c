@@ -7,7 +7,7 @@ bool xkd_canceled(struct xkd_cancel *c)
 		return false;
 	if (c->breathe)
 		c->breathe(c->arg);
-	return c->count > 0 || c->quit;
+	return !c->held && (c->count > 0 || c->quit);
 }
 
 enum xkd_rc xkd_cancel_check(struct xkd_cancel *c, struct xkd_err *err)
@@ -21,5 +21,12 @@ enum xkd_rc xkd_cancel_check(struct xkd_cancel *c, struct xkd_err *err)
 
 void xkd_cancel_clear(struct xkd_cancel *c)
 {
-	c->count = 0;
+	if (c)
+		c->count = 0;
+}
+
+void xkd_cancel_hold(struct xkd_cancel *c, bool on)
+{
+	if (c)
+		c->held += on ? 1 : -1;
 }

@@ -96,8 +96,11 @@ enum xkd_rc xkd_target_open(const struct xkd_backend_ops *ops, const struct xkd_
 enum xkd_rc xkd_target_close(struct xkd_target *t, bool leave_halted, struct xkd_err *err)
 {
 	bool run = !leave_halted && t->found != XKD_FOUND_PRELAUNCH && t->found != XKD_FOUND_HALTED;
-	enum xkd_rc rc = t->be->ops->close(t->be, run, err);
+	enum xkd_rc rc;
 
+	xkd_cancel_hold(t->cancel, true);
+	rc = t->be->ops->close(t->be, run, err);
+	xkd_cancel_hold(t->cancel, false);
 	if (t->os->fini)
 		t->os->fini(t);
 	for (size_t i = 0; i < t->mods.n; i++)

@@ -1,4 +1,5 @@
-/* Stacks: frames from a context outwards. First sources: ORC, .debug_frame, frame pointers. */
+/* Stacks: frames from a context outwards. Where ORC and .debug_frame agree on the CFA the latter's
+ * register rules hold; where they differ, or in assembly and at stack switches, ORC is right. */
 #ifndef XKD_ENGINE_UNWIND_H
 #define XKD_ENGINE_UNWIND_H
 #include "engine/core/ctx.h"
@@ -6,26 +7,25 @@
 
 enum xkd_frame_kind {
 	XKD_FR_NORMAL,
-	XKD_FR_INLINE,	  /* shares registers with the frame outside it */
-	XKD_FR_TRAP,	  /* interrupted here: pc is exact (signal frame) */
-	XKD_FR_USER,	  /* user space: the last one */
+	XKD_FR_INLINE, /* shares registers with the frame outside it */
+	XKD_FR_USER,   /* user space: the last one */
 };
 struct xkd_frame {
 	unsigned no;
 	enum xkd_frame_kind kind;
-	uint64_t pc;	    /* 0: not known */
-	uint64_t lookup;    /* pc or pc - 1: what names and lines are looked up by */
-	uint64_t cfa;	    /* CFA: the kd Child-SP of the next outer frame; 0 unknown */
-	uint64_t sp;	    /* stack pointer in this frame: kd's Child-SP */
-	uint64_t ret;	    /* return address (kd's RetAddr); 0: none */
-	bool exact_pc;	    /* first frame or interrupted: pc is not a return address */
+	uint64_t pc;	 /* 0: not known */
+	uint64_t lookup; /* pc or pc - 1: what names and lines are looked up by */
+	uint64_t cfa;	 /* 0 unknown */
+	uint64_t sp;	 /* stack pointer in this frame: kd's Child-SP */
+	uint64_t ret;	 /* return address (kd's RetAddr); 0: none */
+	bool exact_pc;	 /* first frame or interrupted: pc is not a return address */
 	struct xkd_regs regs;
 	struct xkd_module *mod;
 	const char *func;   /* function or inline function; NULL: no symbol */
-	uint64_t func_addr; /* start of the real function (symbol) */
+	uint64_t func_addr; /* start of the real function (symbol); 0: none */
 	struct xkd_line line; /* line.file NULL: none. For frames outside inlines: the call's line */
 	unsigned inline_depth; /* as in ctx */
-	const char *how;    /* "orc", "cfi", "fp", "start" */
+	const char *how;    /* how the caller was found: "orc", "cfi", "fp", "regs"; "" none */
 	char note[48];	    /* "system call", "exception #PF", "interrupt": shown in brackets */
 };
 /* At most max frames into arena. why: one clause when the walk ended before user space, idle or the

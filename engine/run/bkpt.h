@@ -4,29 +4,31 @@
 #include "base/vec.h"
 #include "engine/core/names.h"
 
-struct xkd_bkloc {
-	uint64_t addr;
-	bool inserted;
-	enum xkd_bp_kind kind; /* as inserted */
-};
 struct xkd_bkpt {
 	unsigned id;
-	bool enabled, temporary, once; /* once: /1 */
-	bool deferred;	/* bu: the module is not there yet */
-	enum xkd_bp_kind kind; /* SW asked for: HW may be used where SW cannot be */
-	unsigned size;	/* of a watch */
-	char *spec;	/* as typed: symbol or expression */
-	char *cmds;	/* NULL: none */
-	char *cond;	/* /w: C++ expression; NULL: none */
-	XKD_VEC(struct xkd_bkloc) locs;
-	uint32_t passes, left; /* hits still to be let through + 1 */
+	bool enabled;
+	bool once;     /* /1: gone after its first hit */
+	bool deferred; /* bu: the module is not there yet */
+	bool pattern;  /* bm: spec is a pattern, every match a location */
+	enum xkd_bp_kind kind;
+	unsigned size; /* of a watch; 1 otherwise */
+	char *spec;    /* as typed: symbol or expression */
+	char *cmds;    /* NULL: none */
+	char *cond;    /* /w: C++ expression; NULL: none */
+	XKD_VEC(uint64_t) locs;
+	uint32_t passes, left; /* bp addr N: the hit that stops; how many are still to come */
 	uint64_t hits;
 	uint64_t only_task; /* /p: 0 any */
-	int only_cpu;	    /* kernel's number; -1 any */
-	/* temporary ones of a plan: must match task and CFA */
-	uint64_t match_task, match_cfa;
+	int only_cpu;	    /* the kernel's number; -1 any */
+};
+/* What is in the target now; several breakpoints may share a place. */
+struct xkd_placed {
+	uint64_t addr;
+	enum xkd_bp_kind kind;
+	unsigned size;
 };
 struct xkd_bkpts {
 	XKD_VEC(struct xkd_bkpt *) list; /* by id */
+	XKD_VEC(struct xkd_placed) placed;
 };
 #endif

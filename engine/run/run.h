@@ -37,6 +37,7 @@ enum xkd_rc xkd_bkpt_add(struct xkd_session *s, int id, const struct xkd_bkpt *p
 			 struct xkd_bkpt **bp, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_bkpt_del(struct xkd_session *s, unsigned id, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_bkpt_enable(struct xkd_session *s, unsigned id, bool on, struct xkd_err *err) XKD_MUST;
+void xkd_bkpts_fini(struct xkd_session *s); /* forgets all, without touching the target */
 struct xkd_bkpt *xkd_bkpt_find(struct xkd_session *s, unsigned id);
 /* After module changes: resolves deferred ones, re-places moved ones. */
 void xkd_bkpt_refresh(struct xkd_session *s);

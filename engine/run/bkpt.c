@@ -1,0 +1,219 @@
+/* Breakpoint editing: resolving what a user typed to places. One on a module that is not loaded
+ * waits for it; on a loaded module that lacks the symbol it fails at once. */
+#include "engine/run/run.h"
+#include "base/str.h"
+#include "engine/cmd/session.h"
+#include "engine/run/place.h"
+#include <elf.h>
+#include <string.h>
+
+#define PATTERN_MAX 1000
+
+struct xkd_bkpt *xkd_bkpt_find(struct xkd_session *s, unsigned id)
+{
+	for (size_t i = 0; i < s->bkpts.list.n; i++)
+		if (s->bkpts.list.p[i]->id == id)
+			return s->bkpts.list.p[i];
+	return NULL;
+}
+
+static void free_bkpt(struct xkd_bkpt *b)
+{
+	free(b->spec);
+	free(b->cmds);
+	free(b->cond);
+	xkd_vec_fini(&b->locs);
+	free(b);
+}
+
+void xkd_bkpts_fini(struct xkd_session *s)
+{
+	for (size_t i = 0; i < s->bkpts.list.n; i++)
+		free_bkpt(s->bkpts.list.p[i]);
+	xkd_vec_fini(&s->bkpts.list);
+	xkd_vec_fini(&s->bkpts.placed);
+}
+
+struct collect {
+	struct xkd_bkpt *b;
+	size_t skipped;
+};
+
+static bool collect_one(void *arg, const struct xkd_symref *sym)
+{
+	struct collect *c = arg;
+
+	if (sym->type != STT_FUNC)
+		return true;
+	for (size_t i = 0; i < c->b->locs.n; i++)
+		if (c->b->locs.p[i] == sym->addr)
+			return true;
+	if (c->b->locs.n == PATTERN_MAX) {
+		c->skipped++;
+		return true;
+	}
+	*xkd_vec_push(&c->b->locs) = sym->addr;
+	return true;
+}
+
+/* Does the spec name a module that is not loaded? */
+static bool module_missing(struct xkd_session *s, const char *spec)
+{
+	const char *bang = strchr(spec, '!');
+	char mod[128];
+
+	if (!bang || bang == spec || (size_t)(bang - spec) >= sizeof(mod))
+		return false;
+	memcpy(mod, spec, (size_t)(bang - spec));
+	mod[bang - spec] = 0;
+	return mod[strspn(mod, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == 0 &&
+	       !xkd_target_mod_named(s->t, mod);
+}
+
+static enum xkd_rc resolve(struct xkd_session *s, struct xkd_bkpt *b, struct xkd_err *err)
+{
+	const struct xkd_ctx *ctx;
+	struct xkd_symref sym;
+	struct xkd_ctx bare;
+	struct xkd_err ignored;
+	uint64_t addr;
+	enum xkd_rc rc;
+
+	xkd_vec_reset(&b->locs);
+	b->deferred = false;
+	if (b->pattern) {
+		struct collect c = { b, 0 };
+
+		xkd_sym_glob(s->t, b->spec, collect_one, &c);
+		if (c.skipped)
+			return xkd_err_set(err, XKD_UNSUPPORTED,
+					   "'%s' matches %zu functions, more than %d", b->spec,
+					   b->locs.n + c.skipped, PATTERN_MAX);
+		if (b->locs.n)
+			return XKD_OK;
+		return xkd_err_set(err, XKD_NOTFOUND, "no function matches '%s'", b->spec);
+	}
+	if (module_missing(s, b->spec)) {
+		b->deferred = true;
+		return XKD_OK;
+	}
+	/* A plain name first: every place of that name, as a person expects of static functions. */
+	rc = xkd_sym_named(s->t, b->spec, &sym, err);
+	if (rc == XKD_OK || rc == XKD_AMBIGUOUS) {
+		struct collect c = { b, 0 };
+
+		xkd_sym_glob(s->t, b->spec, collect_one, &c);
+		if (!b->locs.n || b->kind > XKD_BP_HW) {
+			xkd_vec_reset(&b->locs);
+			*xkd_vec_push(&b->locs) = sym.addr;
+		}
+		return XKD_OK;
+	}
+	if (xkd_session_ctx(s, &ctx, &ignored)) {
+		xkd_ctx_bare(s->t, &bare);
+		ctx = &bare;
+	}
+	rc = xkd_eval_u64(ctx, &s->env, XKD_MASM, b->spec, NULL, &s->cmd_arena, &addr, err);
+	if (rc)
+		return rc;
+	*xkd_vec_push(&b->locs) = addr;
+	return XKD_OK;
+}
+
+static unsigned free_id(struct xkd_session *s)
+{
+	unsigned id = 0;
+
+	while (xkd_bkpt_find(s, id))
+		id++;
+	return id;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	unsigned x = (*(struct xkd_bkpt *const *)a)->id, y = (*(struct xkd_bkpt *const *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+enum xkd_rc xkd_bkpt_add(struct xkd_session *s, int id, const struct xkd_bkpt *proto,
+			 struct xkd_bkpt **out, struct xkd_err *err)
+{
+	struct xkd_bkpt *b = xkd_calloc(1, sizeof(*b));
+	enum xkd_rc rc;
+
+	*b = *proto;
+	memset(&b->locs, 0, sizeof(b->locs));
+	b->spec = xkd_strdup(proto->spec);
+	b->cmds = proto->cmds ? xkd_strdup(proto->cmds) : NULL;
+	b->cond = proto->cond ? xkd_strdup(proto->cond) : NULL;
+	b->enabled = true;
+	b->left = b->passes;
+	rc = resolve(s, b, err);
+	if (!rc) {
+		if (id >= 0 && xkd_bkpt_find(s, (unsigned)id))
+			rc = xkd_bkpt_del(s, (unsigned)id, err);
+		b->id = id >= 0 ? (unsigned)id : free_id(s);
+	}
+	if (rc) {
+		free_bkpt(b);
+		return rc;
+	}
+	*xkd_vec_push(&s->bkpts.list) = b;
+	xkd_vec_sort(&s->bkpts.list, by_id);
+	/* In now, so that a place that cannot be set is told now. */
+	rc = xkd_place_sync(s, err);
+	if (rc) {
+		struct xkd_err ignored;
+
+		(void)!xkd_bkpt_del(s, b->id, &ignored);
+		return rc;
+	}
+	*out = b;
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_bkpt_del(struct xkd_session *s, unsigned id, struct xkd_err *err)
+{
+	for (size_t i = 0; i < s->bkpts.list.n; i++)
+		if (s->bkpts.list.p[i]->id == id) {
+			free_bkpt(s->bkpts.list.p[i]);
+			xkd_vec_remove(&s->bkpts.list, i);
+			return s->t && !s->t->lost ? xkd_place_sync(s, err) : XKD_OK;
+		}
+	return xkd_err_set(err, XKD_NOTFOUND, "no breakpoint %u", id);
+}
+
+enum xkd_rc xkd_bkpt_enable(struct xkd_session *s, unsigned id, bool on, struct xkd_err *err)
+{
+	struct xkd_bkpt *b = xkd_bkpt_find(s, id);
+
+	if (!b)
+		return xkd_err_set(err, XKD_NOTFOUND, "no breakpoint %u", id);
+	b->enabled = on;
+	return xkd_place_sync(s, err);
+}
+
+void xkd_bkpt_refresh(struct xkd_session *s)
+{
+	struct xkd_err err = XKD_ERR_INIT;
+
+	for (size_t i = 0; i < s->bkpts.list.n; i++) {
+		struct xkd_bkpt *b = s->bkpts.list.p[i];
+		bool waited = b->deferred;
+
+		/* Bare addresses stay; names follow their modules. */
+		if (!b->deferred && !b->pattern && !strpbrk(b->spec, "!_") && b->locs.n)
+			continue;
+		if (resolve(s, b, &err)) {
+			b->deferred = true;
+			continue;
+		}
+		if (waited && !b->deferred) {
+			xkd_out(&s->out, "Breakpoint %u is set now: %s", b->id, b->spec);
+			xkd_out_end(&s->out);
+		}
+	}
+	if (xkd_place_sync(s, &err))
+		xkd_session_error(s, "", &err);
+}

@@ -1,0 +1,151 @@
+/* What is in the target. Invariant: placed lists exactly what the backend accepted and was not told
+ * to take out; patches mirrors its software breakpoints so that memory reads show the target's own
+ * bytes. */
+#include "engine/run/place.h"
+#include "base/str.h"
+#include "engine/cmd/session.h"
+
+static bool is_exec(enum xkd_bp_kind kind)
+{
+	return kind == XKD_BP_SW || kind == XKD_BP_HW;
+}
+
+bool xkd_placed_at(struct xkd_session *s, uint64_t addr)
+{
+	for (size_t i = 0; i < s->bkpts.placed.n; i++)
+		if (s->bkpts.placed.p[i].addr == addr && is_exec(s->bkpts.placed.p[i].kind))
+			return true;
+	return false;
+}
+
+static size_t find(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kind, unsigned size)
+{
+	for (size_t i = 0; i < s->bkpts.placed.n; i++) {
+		const struct xkd_placed *p = &s->bkpts.placed.p[i];
+
+		if (p->addr == addr && p->kind == kind && p->size == size)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+static const char *kind_name(enum xkd_bp_kind kind)
+{
+	static const char *const names[] = { "software breakpoint", "hardware breakpoint",
+					     "write watch", "read watch", "access watch" };
+
+	return names[kind];
+}
+
+static bool can(struct xkd_session *s, enum xkd_bp_kind kind)
+{
+	static const unsigned cap[] = { XKD_CAP_BP_SW, XKD_CAP_BP_HW, XKD_CAP_WATCH_W,
+					XKD_CAP_WATCH_R, XKD_CAP_WATCH_A };
+
+	return s->t->caps & cap[kind] && s->t->be->ops->bp_add;
+}
+
+enum xkd_rc xkd_place(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
+		      struct xkd_err *err)
+{
+	struct xkd_target *t = s->t;
+	struct xkd_placed *p;
+	struct xkd_err ignored;
+	struct xkd_space sp = xkd_space_kernel();
+	uint8_t orig;
+	bool has_orig;
+	enum xkd_rc rc;
+
+	if (find(s, addr, kind, size) != SIZE_MAX)
+		return XKD_OK;
+	if (!can(s, kind))
+		return xkd_err_set(err, XKD_UNSUPPORTED, "%s has no %s", t->uri, kind_name(kind));
+	has_orig = kind == XKD_BP_SW && !xkd_mem_read(t, &sp, addr, &orig, 1, NULL, &ignored);
+	rc = t->be->ops->bp_add(t->be, kind, addr, size, err);
+	if (rc)
+		return xkd_err_prepend(err, rc, "%s at %s", kind_name(kind), XKD_ADDR(addr));
+	p = xkd_vec_push(&s->bkpts.placed);
+	*p = (struct xkd_placed){ addr, kind, size };
+	if (has_orig)
+		*xkd_vec_push(&t->patches) = (struct xkd_patch){ addr, orig };
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_unplace(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
+			struct xkd_err *err)
+{
+	struct xkd_target *t = s->t;
+	size_t i = find(s, addr, kind, size);
+	enum xkd_rc rc;
+
+	if (i == SIZE_MAX)
+		return XKD_OK;
+	rc = t->be->ops->bp_del(t->be, kind, addr, size, err);
+	if (rc)
+		return xkd_err_prepend(err, rc, "taking out the %s at %s", kind_name(kind),
+				       XKD_ADDR(addr));
+	xkd_vec_remove(&s->bkpts.placed, i);
+	for (i = 0; kind == XKD_BP_SW && i < t->patches.n; i++)
+		if (t->patches.p[i].addr == addr) {
+			xkd_vec_remove(&t->patches, i);
+			break;
+		}
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_unplace_exec(struct xkd_session *s, uint64_t addr, struct xkd_err *err)
+{
+	enum xkd_rc rc = xkd_unplace(s, addr, XKD_BP_SW, 1, err);
+
+	return rc ? rc : xkd_unplace(s, addr, XKD_BP_HW, 1, err);
+}
+
+static bool wanted(struct xkd_session *s, const struct xkd_placed *p)
+{
+	for (size_t i = 0; i < s->bkpts.list.n; i++) {
+		const struct xkd_bkpt *b = s->bkpts.list.p[i];
+
+		if (!b->enabled || b->kind != p->kind || b->size != p->size)
+			continue;
+		for (size_t k = 0; k < b->locs.n; k++)
+			if (b->locs.p[k] == p->addr)
+				return true;
+	}
+	return false;
+}
+
+enum xkd_rc xkd_place_sync(struct xkd_session *s, struct xkd_err *err)
+{
+	for (size_t i = s->bkpts.placed.n; i-- > 0;) {
+		struct xkd_placed p = s->bkpts.placed.p[i];
+		enum xkd_rc rc = wanted(s, &p) ? XKD_OK :
+						 xkd_unplace(s, p.addr, p.kind, p.size, err);
+
+		if (rc)
+			return rc;
+	}
+	for (size_t i = 0; i < s->bkpts.list.n; i++) {
+		const struct xkd_bkpt *b = s->bkpts.list.p[i];
+
+		for (size_t k = 0; b->enabled && k < b->locs.n; k++) {
+			enum xkd_rc rc = xkd_place(s, b->locs.p[k], b->kind, b->size, err);
+
+			if (rc)
+				return xkd_err_prepend(err, rc, "breakpoint %u", b->id);
+		}
+	}
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_run_remove_all(struct xkd_session *s, struct xkd_err *err)
+{
+	enum xkd_rc rc = XKD_OK;
+
+	for (size_t i = s->bkpts.placed.n; s->t && i-- > 0;) {
+		struct xkd_placed p = s->bkpts.placed.p[i];
+		enum xkd_rc one = xkd_unplace(s, p.addr, p.kind, p.size, err);
+
+		rc = one ? one : rc;
+	}
+	return rc;
+}
