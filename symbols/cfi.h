@@ -25,7 +25,7 @@ struct xkd_cfi_rule {
 struct xkd_cfi_row {
 	uint64_t low, high;   /* where the row holds */
 	uint64_t fde_low, fde_high;
-	/* CFA: register + offset when cfa.kind == REG, else expression */
+	/* CFA: register + offset when cfa.kind == REG, else VAL_EXPR: what the expression gives */
 	struct xkd_cfi_rule cfa;
 	struct xkd_cfi_rule reg[XKD_CFI_NREGS];
 	unsigned ra_reg;

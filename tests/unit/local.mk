@@ -8,3 +8,6 @@ tests_unit_t_btf_LDADD = $(XKD_TEST_LIBS)
 check_PROGRAMS += tests/unit/t_orc
 tests_unit_t_orc_SOURCES = tests/unit/t_orc.c tests/unit/elfsec.h
 tests_unit_t_orc_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_cfi
+tests_unit_t_cfi_SOURCES = tests/unit/t_cfi.c tests/unit/elfsec.h
+tests_unit_t_cfi_LDADD = $(XKD_TEST_LIBS)
