@@ -87,9 +87,9 @@ static enum xkd_rc map_file(struct xkd_image *img, const char *path, struct xkd_
 /* Notes how a section is compressed and shows it by its plain name and size. */
 static void see_packing(struct xkd_image *img, struct xkd_section *s, struct xkd_secpriv *p)
 {
-	const uint8_t *d = img->map + s->off;
+	const uint8_t *d = s->data;
 
-	if (s->type == SHT_NOBITS || s->type == SHT_NULL)
+	if (!d)
 		return;
 	if (s->flags & SHF_COMPRESSED) {
 		p->pack = XKD_PACK_CHDR;

@@ -300,15 +300,15 @@ static void next_symbol(const struct xkd_image *img, const struct xkd_symtab *t,
 		*next = (struct xkd_sym){ 0 };
 }
 
-/* An address in no section can still be a label at a section's end. */
+/* An address in no section, or below the first symbol of its own, can still have a label: the end of
+ * the section before, or a linker script's word for a place between two. */
 static enum xkd_rc label_outside(const struct xkd_image *img, const struct xkd_symtab *t,
 				 uint64_t iaddr, struct xkd_sym *sym)
 {
 	for (size_t i = 1; i < img->nsec; i++) {
-		const struct xkd_section *s = &img->sec[i];
 		size_t above, first;
 
-		if (!(s->flags & SHF_ALLOC) || s->addr + s->size != iaddr)
+		if (!(img->sec[i].flags & SHF_ALLOC))
 			continue;
 		above = first_above(t, (uint32_t)i, iaddr);
 		if (above && t->addrs[above - 1].sec == i && t->addrs[above - 1].addr == iaddr &&
@@ -335,12 +335,11 @@ enum xkd_rc xkd_image_sym_at(struct xkd_image *img, uint64_t iaddr, struct xkd_s
 	above = first_above(t, s->index, iaddr);
 	if (next)
 		next_symbol(img, t, above, s->index, next);
-	if (!above || t->addrs[above - 1].sec != s->index)
-		return XKD_NOTFOUND;
-	if (covering(img, t, above - 1, iaddr, sym) ||
-	    best_at(img, t, above - 1, iaddr, false, sym, &first))
+	if (above && t->addrs[above - 1].sec == s->index &&
+	    (covering(img, t, above - 1, iaddr, sym) ||
+	     best_at(img, t, above - 1, iaddr, false, sym, &first)))
 		return XKD_OK;
-	return XKD_NOTFOUND;
+	return label_outside(img, t, iaddr, sym);
 }
 
 static uint32_t hash_name(const char *s)
