@@ -41,6 +41,10 @@ struct xkd_session {
 	struct xkd_ctx ctx;  /* of the chosen frame */
 	unsigned frame;
 
+	/* a breakpoint's command string is running: a resuming command ends it, and the loop that runs
+	 * it resumes (run from inside it would nest a level a hit) */
+	bool in_bp_cmds, resume_wanted;
+
 	/* where d, u, x continue */
 	uint64_t next_d, next_u;
 	char last_d[4]; /* format letter of the last d */

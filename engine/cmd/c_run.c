@@ -1,0 +1,203 @@
+/* Running and stepping: g p t gu gc and the change of CPU. A breakpoint's command string runs here,
+ * in a loop: a resuming command in it comes back to this loop instead of nesting. */
+#include "engine/cmd/cmd.h"
+#include "base/str.h"
+#include "engine/cmd/code.h"
+#include "engine/os/os.h"
+#include <stdio.h>
+#include <string.h>
+
+#define STEPS_MAX 1000000
+
+/* After a stop: its banner or its breakpoint's commands. *again: one of these resumed. */
+static void after_stop(struct xkd_session *s, const struct xkd_stop *stop, bool *again)
+{
+	struct xkd_bkpt *b = stop->kind == XKD_STOPPED_BP ? xkd_bkpt_find(s, stop->bp_id) : NULL;
+	struct xkd_err ignored;
+	char *cmds;
+	bool once;
+
+	*again = false;
+	if (!b || !b->cmds) {
+		xkd_session_show_stop(s, stop);
+		return;
+	}
+	cmds = xkd_strdup(b->cmds); /* the string may delete its own breakpoint */
+	once = b->once;
+	if (once)
+		(void)!xkd_bkpt_del(s, b->id, &ignored);
+	s->in_bp_cmds = true;
+	s->resume_wanted = false;
+	xkd_session_run(s, cmds, NULL);
+	*again = s->resume_wanted && s->t && !s->t->lost && !xkd_session_quit(s);
+	s->in_bp_cmds = s->resume_wanted = false;
+	free(cmds);
+	if (!*again && s->t && !s->t->lost && !s->t->running)
+		xkd_session_show_stop(s, stop);
+}
+
+static enum xkd_rc go_loop(struct xkd_session *s, const uint64_t *addrs, size_t n,
+			   struct xkd_err *err)
+{
+	bool again = true;
+
+	if (s->in_bp_cmds && !n) {
+		s->resume_wanted = true;
+		return XKD_OK;
+	}
+	xkd_out_flush(&s->out);
+	while (again) {
+		struct xkd_stop stop = { .kind = XKD_STOPPED_OTHER };
+		enum xkd_rc rc = n ? xkd_run_to(s, addrs, n, &stop, err) : xkd_run_go(s, &stop, err);
+
+		if (rc)
+			return rc;
+		after_stop(s, &stop, &again);
+	}
+	return XKD_OK;
+}
+
+static enum xkd_rc g_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	uint64_t addrs[16], from;
+	size_t n = 0;
+	enum xkd_rc rc;
+
+	a->p = xkd_skip_space(a->p);
+	if (*a->p == '=') {
+		a->p++;
+		rc = xkd_arg_expr(s, a, &from, err);
+		if (!rc)
+			rc = xkd_target_reg_set(s->t, s->cpu, s->t->arch->pc, from, err);
+		if (rc)
+			return rc;
+		xkd_session_stopped(s, s->cpu);
+	}
+	while (!xkd_arg_end(a)) {
+		if (n == XKD_COUNT(addrs))
+			return xkd_err_set(err, XKD_SYNTAX, "at most %zu stop addresses", n);
+		rc = xkd_arg_expr(s, a, &addrs[n++], err);
+		if (rc)
+			return rc;
+	}
+	return go_loop(s, addrs, n, err);
+}
+
+static enum xkd_rc steps(struct xkd_session *s, struct xkd_args *a, bool over, struct xkd_err *err)
+{
+	struct xkd_stop stop = { .kind = XKD_STOPPED_STEP };
+	uint64_t count = 1;
+	bool ignored;
+	enum xkd_rc rc = XKD_OK;
+
+	a->p = xkd_skip_space(a->p);
+	if (*a->p && !strchr("0123456789abcdefABCDEF", *a->p))
+		return xkd_err_set(err, XKD_SYNTAX, "%s steps; print a value with ?? %s", a->name, a->p);
+	if (*a->p)
+		rc = xkd_arg_expr(s, a, &count, err);
+	if (!rc)
+		rc = xkd_arg_done(a, err);
+	if (!rc && (!count || count > STEPS_MAX))
+		rc = xkd_err_set(err, XKD_SYNTAX, "a count from 1 to 0n%d is wanted", STEPS_MAX);
+	for (uint64_t i = 0; !rc && i < count; i++) {
+		rc = xkd_cancel_check(&s->cancel, err);
+		if (!rc)
+			rc = xkd_run_step(s, over, &stop, err);
+		if (!rc && stop.kind != XKD_STOPPED_STEP)
+			break;
+	}
+	if (rc)
+		return rc;
+	after_stop(s, &stop, &ignored);
+	return ignored ? go_loop(s, NULL, 0, err) : XKD_OK;
+}
+
+static enum xkd_rc p_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	return steps(s, a, true, err);
+}
+
+static enum xkd_rc t_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	return steps(s, a, false, err);
+}
+
+static enum xkd_rc gu_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	struct xkd_stop stop = { .kind = XKD_STOPPED_STEP };
+	bool again;
+	enum xkd_rc rc = xkd_arg_done(a, err);
+
+	if (!rc)
+		rc = xkd_run_finish(s, &stop, err);
+	if (rc)
+		return rc;
+	after_stop(s, &stop, &again);
+	return again ? go_loop(s, NULL, 0, err) : XKD_OK;
+}
+
+/* One row a CPU; the current one is marked. */
+static void cpu_row(struct xkd_session *s, int cpu)
+{
+	struct xkd_out *o = &s->out;
+	const struct xkd_regs *regs;
+	struct xkd_err err = XKD_ERR_INIT;
+	struct xkd_task task;
+	struct xkd_buf sym = XKD_BUF_INIT;
+	uint64_t addr;
+	int no = s->t->os->cpu_number ? s->t->os->cpu_number(s->t, cpu) : cpu;
+
+	xkd_out(o, "%c ", cpu == s->cpu ? '*' : ' ');
+	xkd_out_key(o, XKD_ST_NUM, "cpu", "%3d  ", no);
+	if (xkd_target_regs(s->t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &err)) {
+		xkd_out_st(o, XKD_ST_ERR, "%s", err.msg);
+		xkd_out_end(o);
+		return;
+	}
+	xkd_out_key(o, XKD_ST_ADDR, "pc", "%s ", XKD_ADDR(regs->v[s->t->arch->pc]));
+	if (s->t->arch->is_user(regs))
+		xkd_buf_str(&sym, "user space");
+	else
+		xkd_sym_format(s->t, regs->v[s->t->arch->pc], &sym);
+	xkd_out_key(o, XKD_ST_SYM, "symbol", "%s", sym.s);
+	if (s->t->os->current && !s->t->os->current(s->t, cpu, &addr, &err) &&
+	    !s->t->os->task(s->t, addr, &task, &err)) {
+		xkd_out_pad(o, 56);
+		xkd_out(o, "  pid %lld ", (long long)task.pid);
+		xkd_out_foreign(o, XKD_ST_STR, task.comm, strlen(task.comm));
+	}
+	xkd_out_end(o);
+	xkd_buf_fini(&sym);
+}
+
+/* ~ lists; ~1s and ~1 change (the prefix has chosen the CPU already: args.prefix). */
+static enum xkd_rc cpus_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	enum xkd_rc rc = xkd_arg_done(a, err);
+
+	for (size_t i = 0; !rc && i < s->t->cpus.n; i++) {
+		rc = xkd_cancel_check(&s->cancel, err);
+		if (!rc)
+			cpu_row(s, (int)i);
+	}
+	return rc;
+}
+
+static const struct xkd_cmd rows[] = {
+	{ "g", "[=addr] [stop addr ...]",
+	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
+	  "runs the target until a breakpoint, an address given here, or Ctrl-C", g_cmd, NULL,
+	  "continue cont" },
+	{ "gc", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
+	  "resumes from a breakpoint's command string the way the stop was reached", g_cmd, NULL, NULL },
+	{ "gu", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
+	  "runs until the chosen frame's function has returned (this task, this stack)", gu_cmd, NULL,
+	  "finish" },
+	{ "p", "[count]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
+	  "steps one instruction, over calls", p_cmd, NULL, "ni nexti" },
+	{ "t", "[count]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
+	  "steps one instruction, into calls", t_cmd, NULL, "si stepi" },
+	{ "!cpus", "", XKD_FX_TARGET | XKD_FX_STOPPED,
+	  "every CPU: where it is and what task it runs (~ does the same)", cpus_cmd, NULL, NULL },
+};
+const struct xkd_cmd_family xkd_family_run = { "Running", rows, XKD_COUNT(rows) };
