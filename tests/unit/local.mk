@@ -16,3 +16,6 @@ tests_unit_t_image_SOURCES = tests/unit/t_image.c tests/unit/scratch.h tests/uni
 tests_unit_t_image_LDADD = $(XKD_TEST_LIBS)
 tests_unit_t_symtab_SOURCES = tests/unit/t_symtab.c tests/unit/scratch.h tests/unit/tap.h
 tests_unit_t_symtab_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_find
+tests_unit_t_find_SOURCES = tests/unit/t_find.c tests/unit/scratch.h tests/unit/tap.h
+tests_unit_t_find_LDADD = $(XKD_TEST_LIBS)

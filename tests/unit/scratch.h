@@ -93,6 +93,12 @@ __attribute__((format(printf, 1, 2))) static inline bool sh(const char *fmt, ...
 	return system(cmd) == 0;
 }
 
+/* Whether inputs can be made at all. */
+static inline bool have_tools(void)
+{
+	return sh("command -v gcc ld objcopy readelf nm >/dev/null");
+}
+
 /* As sh; its output, to be read and pclosed. */
 __attribute__((format(printf, 1, 2))) static inline FILE *sh_read(const char *fmt, ...)
 {

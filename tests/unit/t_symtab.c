@@ -296,7 +296,8 @@ int main(void)
 	put_file("two.c", two, sizeof(two) - 1);
 	if (!sh("gcc -c shapes.s && gcc -O1 -fno-pic -c one.c && gcc -O1 -fno-pic -c two.c && "
 		"ld -o linked one.o two.o && cp linked stripped && strip stripped")) {
-		skip("everything", "no gcc or ld");
+		have_tools() ? (void)ok(false, "inputs are made")
+			     : skip("everything", "no gcc or ld");
 		return done_testing();
 	}
 	img = opened(in_scratch("shapes.o"));
