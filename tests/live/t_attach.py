@@ -2,7 +2,7 @@
 """Attach to a running guest: the slide, the modules' bases, and a guest that goes on after q."""
 import re
 
-from rig import ADDR, Guest, Tap, addr, xkd
+from rig import ADDR, Guest, Tap, addr, show, xkd
 
 xkd()
 tap = Tap()
@@ -10,7 +10,7 @@ tap = Tap()
 
 def bases(output):
     """{module: base} of lm's rows."""
-    return {m[3]: addr(m[1]) for m in
+    return {m[3]: show(addr(m[1])) for m in
             re.finditer(rf"^({ADDR})\s+({ADDR})\s+(\S+)", output, re.M)}
 
 
@@ -20,8 +20,8 @@ for options in (["--no-la57"], ["--la57"]):
         want = {}
         for line in g.ask("cat /proc/modules").splitlines():
             f = line.split()
-            want[f[0]] = int(f[5], 16)
-        text = int(g.ask("grep ' _text$' /proc/kallsyms").split()[0], 16)
+            want[f[0]] = show(int(f[5], 16))
+        text = show(int(g.ask("grep ' _text$' /proc/kallsyms").split()[0], 16))
         tap.ok(g.goes_on(), f"{what}: the guest runs before")
         status, out = g.xkd("lm; q")
         tap.equal(status, 0, f"{what}: xkd ends with 0") or tap.note(out)

@@ -2,6 +2,7 @@
 """However xkd ends, the guest is left as it was found: running and with no breakpoint in it,
 or halted where it was found halted."""
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,25 +14,27 @@ tap = Tap()
 
 # The inner VM passes here all the time: a breakpoint left in stops the guest at once.
 BUSY = "kvm!kvm_io_bus_write"
+HIT = re.compile(r"^Breakpoint \d+ hit", re.M)
 
 
-def start(g, commands, stdin):
-    """Runs xkd until it has said READY. Returns the process."""
+def start(g, what, commands, stdin):
+    """Runs xkd until its breakpoint was hit and it has said READY. Returns the process."""
     path = os.path.join(g.dir, "leave.xkd")
     with open(path, "w") as f:
-        f.write("\n".join([*commands, ".echo READY"]) + "\n")
+        f.write("\n".join(commands) + "\n")
     p = subprocess.Popen(g.xkd_argv(*stdin(path)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT)
     os.set_blocking(p.stdout.fileno(), False)
-    seen, end = b"", time.monotonic() + 60
+    seen, end = "", time.monotonic() + 60
     if stdin is typed:
         p.stdin.write(open(path, "rb").read())
         p.stdin.flush()
-    while b"READY\n" not in seen and time.monotonic() < end and p.poll() is None:
-        seen += p.stdout.read() or b""
+    # Not the command itself, should it be echoed.
+    while not re.search(r"(^|> )READY$", seen, re.M) and time.monotonic() < end and p.poll() is None:
+        seen += (p.stdout.read() or b"").decode("utf-8", "replace")
         time.sleep(0.05)
-    if b"READY\n" not in seen:
-        tap.note(seen.decode("utf-8", "replace"))
+    tap.ok(p.poll() is None and HIT.search(seen), f"{what}: a session that stands at a breakpoint",
+           f"exit status {p.poll()}\n{seen}")
     return p
 
 
@@ -60,29 +63,40 @@ def left_alone(g, what):
 
 
 stop_there = [f"bp {BUSY}", "g"]
-wait_there = [*stop_there, ".echo READY", ".sleep 60000"]
+say = ".echo READY"
 
 with Guest() as g:
     status, out = g.xkd("; ".join([*stop_there, "q"]))
     tap.equal(status, 0, "q: xkd ends with 0") or tap.note(out)
+    tap.ok(HIT.search(out), "q: after a breakpoint was hit", out)
     left_alone(g, "q")
 
     status, out = g.xkd(stop_there)
-    tap.ok(status is not None, "a script's end: xkd ends", out)
+    tap.equal(status, 0, "a script's end: xkd ends with 0") or tap.note(out)
+    tap.ok(HIT.search(out), "a script's end: after a breakpoint was hit", out)
     left_alone(g, "a script's end")
 
-    p = start(g, stop_there, typed)
-    p.stdin.close()
+    p = start(g, "EOF", [*stop_there, say], typed)
+    try:
+        p.stdin.close()
+    except BrokenPipeError:
+        pass
     tap.ok(finish(p) is not None, "EOF: xkd ends")
     left_alone(g, "EOF")
 
-    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL):
-        name = sig.name
-        # SIGINT only interrupts a command; with a batch it ends the session.
-        p = start(g, wait_there, script)
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+        p = start(g, sig.name, [*stop_there, say, ".sleep 60000"], script)
         p.send_signal(sig)
-        tap.ok(finish(p) is not None, f"{name}: xkd ends")
-        left_alone(g, name)
+        tap.ok(finish(p) is not None, f"{sig.name}: xkd ends")
+        left_alone(g, sig.name)
+
+    # The same while the guest runs: nothing stops there, but the breakpoint is in.
+    p = start(g, "SIGKILL", [*stop_there, say, "bc *", "bp lk!panic", "g"], script)
+    time.sleep(1)
+    tap.ok(p.poll() is None, "SIGKILL while it runs: the session waits for a stop")
+    p.send_signal(signal.SIGKILL)
+    finish(p)
+    left_alone(g, "SIGKILL while it runs")
 
 with Guest("--halted") as g:
     tap.equal(g.status(), "prelaunch", "a guest not started yet is found so")
