@@ -1,3 +1,11 @@
 # Sources of engine/cmd/.
 libxkd_a_SOURCES += engine/cmd/c_bkpt.c engine/cmd/c_run.c engine/cmd/c_stack.c
 libxkd_a_SOURCES += engine/cmd/c_code.c engine/cmd/c_paging.c engine/cmd/c_regs.c engine/cmd/code.c engine/cmd/code.h
+libxkd_a_SOURCES += \
+	engine/cmd/args.c engine/cmd/c_enter.c engine/cmd/c_files.c engine/cmd/c_memory.c \
+	engine/cmd/c_meta.c engine/cmd/c_modules.c engine/cmd/c_search.c engine/cmd/c_symbols.c \
+	engine/cmd/c_target.c engine/cmd/cmd.c engine/cmd/complete.c engine/cmd/families.c \
+	engine/cmd/help.c engine/cmd/help.h engine/cmd/line.c engine/cmd/line.h \
+	engine/cmd/logfile.c engine/cmd/logfile.h engine/cmd/memview.c engine/cmd/memview.h \
+	engine/cmd/modules.h engine/cmd/pseudo.c engine/cmd/script.c engine/cmd/script.h \
+	engine/cmd/session.c engine/cmd/stop.c engine/cmd/words.c engine/cmd/words.h

@@ -1,0 +1,339 @@
+/* x and ln: names to addresses and back. lm is in c_modules.c. */
+#include "engine/cmd/cmd.h"
+#include "base/str.h"
+#include "engine/cmd/modules.h"
+#include "engine/core/names.h"
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct match {
+	XKD_VEC(struct xkd_symref) v;
+	struct xkd_cancel *cancel;
+	bool data, funcs;
+	bool by_size;
+	uint64_t size;
+};
+
+static bool is_func(const struct xkd_symref *r)
+{
+	return r->type == STT_FUNC || r->type == STT_GNU_IFUNC;
+}
+
+static bool collect(void *arg, const struct xkd_symref *r)
+{
+	struct match *m = arg;
+
+	if ((m->funcs && !is_func(r)) || (m->data && is_func(r)) || (m->by_size && r->size != m->size))
+		return true;
+	*xkd_vec_push(&m->v) = *r;
+	return !xkd_canceled(m->cancel);
+}
+
+static int by_addr(const void *a, const void *b)
+{
+	const struct xkd_symref *x = a, *y = b;
+
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct xkd_symref *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	return c ? c : x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/* A plain name that exists exactly wins over names that only fold to it. */
+static void keep_exact(struct match *m, const char *pattern)
+{
+	const char *bang = strchr(pattern, '!'), *name = bang ? bang + 1 : pattern;
+	bool exact = false;
+	size_t n = 0;
+
+	if (xkd_is_glob(name))
+		return;
+	for (size_t i = 0; i < m->v.n; i++)
+		exact |= !strcmp(m->v.p[i].name, name);
+	for (size_t i = 0; exact && i < m->v.n; i++)
+		if (!strcmp(m->v.p[i].name, name))
+			m->v.p[n++] = m->v.p[i];
+	if (exact)
+		m->v.n = n;
+}
+
+/* The type of a symbol; NULL when no debug info has it. */
+static const struct xkd_type *type_of(struct xkd_session *s, const struct xkd_symref *r)
+{
+	const struct xkd_type *type = NULL;
+	struct xkd_types *btf;
+	struct xkd_dwarf *dwarf;
+	struct xkd_err ignored;
+	uint64_t iaddr;
+
+	if (!is_func(r)) {
+		struct xkd_dglobal g;
+
+		xkd_mod_providers(s->t, r->mod, &btf, &dwarf);
+		if (!dwarf || !xkd_module_to_image(r->mod, r->addr, &iaddr) ||
+		    xkd_dwarf_global(dwarf, r->name, iaddr, &g, &s->cancel, &ignored))
+			return NULL;
+		return g.type;
+	}
+	xkd_mod_providers(s->t, r->mod, &btf, &dwarf);
+	if (dwarf && xkd_module_to_image(r->mod, r->addr, &iaddr) &&
+	    !xkd_dwarf_func_type(dwarf, iaddr, &type, &ignored))
+		return type;
+	return NULL;
+}
+
+static void print_typed(struct xkd_session *s, const struct xkd_symref *r)
+{
+	const struct xkd_type *type = type_of(s, r);
+	struct xkd_buf b = XKD_BUF_INIT, decl = XKD_BUF_INIT;
+
+	xkd_buf_printf(&decl, "%s!%s", r->mod->name, r->name);
+	if (type) {
+		xkd_type_spell(type, decl.s, &b);
+		xkd_out_key(&s->out, XKD_ST_TYPE, "type", "%s", b.s);
+	} else {
+		xkd_out_key(&s->out, XKD_ST_SYM, "symbol", "%s", decl.s);
+		xkd_out_st(&s->out, XKD_ST_DIM, " <no type information>");
+	}
+	xkd_buf_fini(&b);
+	xkd_buf_fini(&decl);
+}
+
+struct x_opts {
+	bool types, verbose, data, funcs, by_name, by_size;
+	uint64_t size;
+};
+
+static void print_row(struct xkd_session *s, const struct xkd_symref *r, const struct x_opts *o)
+{
+	xkd_out_key(&s->out, XKD_ST_ADDR, "addr", "%s", XKD_ADDR(r->addr));
+	xkd_out(&s->out, " ");
+	if (o->verbose) {
+		xkd_out_key(&s->out, XKD_ST_DIM, "kind", "%-4s %-6s ",
+			    is_func(r) ? "func" : r->type == STT_OBJECT ? "data" : "-",
+			    r->bind == STB_LOCAL ? "local" : r->bind == STB_WEAK ? "weak" : "global");
+		xkd_out_key(&s->out, XKD_ST_NUM, "size", "%6llx ", (unsigned long long)r->size);
+	}
+	if (o->types)
+		print_typed(s, r);
+	else
+		xkd_out_key(&s->out, XKD_ST_SYM, "symbol", "%s!%s", r->mod->name, r->name);
+	xkd_out_end(&s->out);
+}
+
+static enum xkd_rc x_switches(struct xkd_session *s, struct xkd_args *a, struct x_opts *o,
+			      struct xkd_err *err)
+{
+	char sw[16];
+	int pos;
+
+	while (pos = (int)(xkd_skip_space(a->p) - a->line), xkd_arg_switch(a, '/', sw, sizeof(sw))) {
+		enum xkd_rc rc;
+
+		if (!strcmp(sw, "s")) {
+			rc = xkd_arg_expr(s, a, &o->size, err);
+			if (rc)
+				return rc;
+			o->by_size = true;
+			continue;
+		}
+		for (const char *c = sw; *c; c++) {
+			if (!strchr("tvdfna", *c))
+				return xkd_err_syntax(err, pos, "no switch /%c; there are /t /v /d /f "
+						      "/n /a and /s SIZE", *c);
+			o->types |= *c == 't';
+			o->verbose |= *c == 'v';
+			o->data |= *c == 'd';
+			o->funcs |= *c == 'f';
+			o->by_name = *c == 'n' ? true : *c == 'a' ? false : o->by_name;
+		}
+	}
+	if (o->data && o->funcs)
+		o->data = o->funcs = false;
+	return XKD_OK;
+}
+
+/* Why nothing matched. */
+static enum xkd_rc nothing(struct xkd_session *s, const char *pattern, struct xkd_err *err)
+{
+	const char *bang = strchr(pattern, '!');
+	struct xkd_module *m;
+	struct xkd_symref r;
+	char mod[64];
+
+	if (bang) {
+		snprintf(mod, sizeof(mod), "%.*s", (int)(bang - pattern), pattern);
+		m = xkd_target_mod_named(s->t, mod);
+		if (!m && !xkd_is_glob(mod))
+			return xkd_err_set(err, XKD_NOTFOUND, "no module '%s' (lm lists them)", mod);
+		if (m && !xkd_target_mod_image(s->t, m))
+			return xkd_err_set(err, XKD_NOTFOUND, "%s has no symbols: %s", m->name, m->why);
+	}
+	if (!xkd_is_glob(pattern)) {
+		enum xkd_rc rc = xkd_sym_named(s->t, pattern, &r, err);
+
+		if (rc && rc != XKD_AMBIGUOUS)
+			return rc;
+	}
+	return xkd_err_set(err, XKD_NOTFOUND, "no symbol matches '%.200s'", pattern);
+}
+
+static enum xkd_rc cmd_x(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	struct match m = { .cancel = &s->cancel };
+	struct x_opts o = { 0 };
+	char pattern[256];
+	enum xkd_rc rc = x_switches(s, a, &o, err);
+
+	if (rc)
+		return rc;
+	if (!xkd_arg_word(a, pattern, sizeof(pattern)))
+		return xkd_err_syntax(err, (int)(a->p - a->line),
+				      "a pattern comes here, as in x kvm!*io_bus*");
+	rc = xkd_arg_done(a, err);
+	if (rc)
+		return rc;
+	m.data = o.data;
+	m.funcs = o.funcs;
+	m.by_size = o.by_size;
+	m.size = o.size;
+	xkd_sym_glob(s->t, pattern, collect, &m);
+	keep_exact(&m, pattern);
+	xkd_vec_sort(&m.v, o.by_name ? by_name : by_addr);
+	rc = xkd_cancel_check(&s->cancel, err);
+	for (size_t i = 0; !rc && i < m.v.n; i++) {
+		const struct xkd_symref *r = &m.v.p[i], *last = i ? r - 1 : NULL;
+
+		if (last && last->addr == r->addr && last->mod == r->mod &&
+		    !strcmp(last->name, r->name))
+			continue; /* found in two tables */
+		print_row(s, r, &o);
+		rc = xkd_cancel_check(&s->cancel, err);
+	}
+	if (!rc && !m.v.n)
+		rc = nothing(s, pattern, err);
+	xkd_vec_fini(&m.v);
+	return rc;
+}
+
+struct alias {
+	struct xkd_session *s;
+	const struct xkd_symref *first;
+	uint64_t iaddr;
+	unsigned shown;
+};
+static bool show_alias(void *arg, const struct xkd_sym *sym)
+{
+	struct alias *al = arg;
+	struct xkd_symref r = *al->first;
+
+	if (sym->addr != al->iaddr || sym->shndx == SHN_ABS || sym->type == STT_SECTION ||
+	    sym->type == STT_FILE)
+		return !xkd_canceled(&al->s->cancel);
+	r.name = sym->name;
+	r.type = sym->type;
+	xkd_out(&al->s->out, "    ");
+	xkd_out_key(&al->s->out, XKD_ST_SYM, "symbol", "%s!%s", r.mod->name, r.name);
+	xkd_out(&al->s->out, " = ");
+	print_typed(al->s, &r);
+	xkd_out_end(&al->s->out);
+	return ++al->shown < 32;
+}
+
+static void exact_matches(struct xkd_session *s, const struct xkd_symref *r)
+{
+	struct alias al = { s, r, 0, 0 };
+
+	xkd_out(&s->out, "Exact matches:");
+	xkd_out_end(&s->out);
+	if (r->mod->img && xkd_module_to_image(r->mod, r->addr, &al.iaddr))
+		xkd_image_sym_glob(r->mod->img, "*", false, show_alias, &al);
+}
+
+static void near_cell(struct xkd_session *s, const struct xkd_symref *r, uint64_t off)
+{
+	xkd_out(&s->out, "   ");
+	xkd_out_key(&s->out, XKD_ST_SYM, "symbol", "%s!%s", r->mod->name, r->name);
+	if (off)
+		xkd_out_key(&s->out, XKD_ST_NUM, "offset", "+0x%llx", (unsigned long long)off);
+}
+
+static void source_row(struct xkd_session *s, uint64_t addr)
+{
+	struct xkd_line line;
+	struct xkd_err ignored;
+
+	if (s->no_lines || xkd_line_at(s->t, addr, &line, &ignored) || !line.file)
+		return;
+	xkd_out_st(&s->out, XKD_ST_SRC, "[");
+	xkd_out_foreign(&s->out, XKD_ST_SRC, line.file, strlen(line.file));
+	xkd_out_st(&s->out, XKD_ST_SRC, " @ %u]", line.line);
+	xkd_out_end(&s->out);
+}
+
+static enum xkd_rc not_named(struct xkd_session *s, uint64_t addr, struct xkd_err *err)
+{
+	struct xkd_module *m = xkd_target_mod_at(s->t, addr);
+
+	if (!m)
+		return xkd_err_set(err, XKD_NOTFOUND, "%s lies in no module", XKD_ADDR(addr));
+	return xkd_err_set(err, XKD_NOTFOUND, "%s is %s+0x%llx; no symbol is there%s%s", XKD_ADDR(addr),
+			   m->name, (unsigned long long)(addr - xkd_module_start(m)),
+			   m->why[0] ? ": " : "", m->why);
+}
+
+static enum xkd_rc cmd_ln(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	struct xkd_symref r, next;
+	uint64_t addr;
+	enum xkd_rc rc = xkd_arg_expr(s, a, &addr, err);
+
+	if (!rc)
+		rc = xkd_arg_done(a, err);
+	if (rc)
+		return rc;
+	if (xkd_sym_at(s->t, addr, &r, &next))
+		return not_named(s, addr, err);
+	source_row(s, addr);
+	xkd_out_key(&s->out, XKD_ST_ADDR, "addr", "(%s)", XKD_ADDR(addr));
+	near_cell(s, &r, addr - r.addr);
+	if (next.name) {
+		xkd_out(&s->out, "   |  ");
+		xkd_out_key(&s->out, XKD_ST_ADDR, "next_addr", "(%s)", XKD_ADDR(next.addr));
+		near_cell(s, &next, 0);
+	}
+	xkd_out_end(&s->out);
+	if (addr == r.addr)
+		exact_matches(s, &r);
+	return XKD_OK;
+}
+
+static const char more_x[] =
+	"PATTERN is mod!name or name; in it * is any run, ? one character, [a-z] a set, # repeats the\n"
+	"character before. Patterns ignore case; a plain name that exists as typed wins.\n"
+	"  /t  with types      /v  kind, binding, size      /f  functions   /d  data\n"
+	"  /s SIZE  of this size in bytes                   /n  sorted by name, not by address";
+static const char more_lm[] =
+	"  v  all that is known of each      m PATTERN  those that match\n"
+	"  a ADDR  the one that holds ADDR   The letters may be joined: lmvm kvm\n"
+	"The words in brackets: dwarf, btf, symtab, kallsyms say where names and types come from;\n"
+	"deferred: not needed yet; no symbols: lm v tells why.";
+
+static const struct xkd_cmd rows[] = {
+	{ "x", "[/t] [/v] [/d|/f] [/n] [/s size] pattern", XKD_FX_TARGET | XKD_FX_STOPPED,
+	  "find symbols by name", cmd_x, more_x, NULL },
+	{ "ln", "addr", XKD_FX_TARGET | XKD_FX_STOPPED, "the symbols nearest to an address", cmd_ln,
+	  NULL, "sym" },
+	{ "lm lmv lmm lma lmvm lmva", "[v] [m pattern] [a addr]", XKD_FX_TARGET, "list modules",
+	  xkd_cmd_lm, more_lm, "mod lsmod" },
+};
+const struct xkd_cmd_family xkd_family_symbols = { "symbols", rows, XKD_COUNT(rows) };

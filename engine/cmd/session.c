@@ -1,0 +1,432 @@
+/* Sessions: one user, one target. Life (new, attach, detach, free), the current context, errors and
+ * flags; running lines is in script.c.
+ * Invariants: ctx and base are of the current stop when ctx_valid; s->t is NULL or open, lost or not. */
+#include "engine/cmd/session.h"
+#include "base/str.h"
+#include "config.h"
+#include "engine/cmd/logfile.h"
+#include "engine/os/os.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *xkd_version(void)
+{
+	return PACKAGE_VERSION;
+}
+
+void xkd_session_init(struct xkd_session *s)
+{
+	memset(s, 0, sizeof(*s));
+	xkd_out_init(&s->out);
+	xkd_log_init(&s->log);
+	s->cancel.wake_fd = -1;
+	xkd_arena_init(&s->cmd_arena);
+	xkd_buf_init(&s->hinted);
+	s->env = (struct xkd_env){ .radix = 16, .t = s->tregs, .pseudo = xkd_session_pseudo,
+				   .arg = s };
+	s->born_ms = xkd_now_ms();
+}
+
+void xkd_session_fini(struct xkd_session *s)
+{
+	if (s->t)
+		(void)!xkd_session_detach(s, NULL);
+	xkd_session_logclose(s);
+	xkd_vec_fini(&s->bkpts.list);
+	xkd_sympath_fini(&s->sympath);
+	xkd_arena_fini(&s->cmd_arena);
+	xkd_buf_fini(&s->hinted);
+	xkd_out_fini(&s->out);
+}
+
+struct xkd_session *xkd_session_new(void)
+{
+	struct xkd_session *s = xkd_calloc(1, sizeof(*s));
+
+	xkd_session_init(s);
+	return s;
+}
+
+void xkd_session_free(struct xkd_session *s)
+{
+	if (!s)
+		return;
+	xkd_session_fini(s);
+	free(s);
+}
+
+bool xkd_session_add_sink(struct xkd_session *s, struct xkd_sink *sink)
+{
+	return xkd_out_add_sink(&s->out, sink);
+}
+
+void xkd_session_del_sink(struct xkd_session *s, struct xkd_sink *sink)
+{
+	xkd_out_del_sink(&s->out, sink);
+}
+
+struct xkd_cancel *xkd_session_cancel(struct xkd_session *s)
+{
+	return &s->cancel;
+}
+
+struct xkd_log *xkd_session_log(struct xkd_session *s)
+{
+	return &s->log;
+}
+
+void xkd_session_set_clear(struct xkd_session *s, void (*clear)(void *arg), void *arg)
+{
+	s->clear = clear;
+	s->clear_arg = arg;
+}
+
+void xkd_session_set_flag(struct xkd_session *s, enum xkd_flag flag, bool on)
+{
+	switch (flag) {
+	case XKD_FLAG_LEAVE_HALTED:
+		s->leave_halted = on;
+		break;
+	case XKD_FLAG_READ_ONLY:
+		s->read_only = on;
+		break;
+	case XKD_FLAG_BATCH:
+		s->batch = on;
+		break;
+	}
+}
+
+void xkd_session_add_sympath(struct xkd_session *s, const char *list)
+{
+	xkd_sympath_add(&s->sympath, list);
+}
+
+enum xkd_rc xkd_session_logopen(struct xkd_session *s, const char *path, bool append,
+				struct xkd_err *err)
+{
+	struct xkd_logfile *l;
+	enum xkd_rc rc = xkd_logfile_open(path, append, &l, err);
+
+	if (rc)
+		return rc;
+	xkd_session_logclose(s);
+	if (!xkd_out_add_sink(&s->out, xkd_logfile_sink(l))) {
+		xkd_logfile_close(l);
+		return xkd_err_set(err, XKD_UNSUPPORTED, "too many outputs are open");
+	}
+	s->logfile = l;
+	return XKD_OK;
+}
+
+void xkd_session_logclose(struct xkd_session *s)
+{
+	if (!s->logfile)
+		return;
+	xkd_out_del_sink(&s->out, xkd_logfile_sink(s->logfile));
+	xkd_logfile_close(s->logfile);
+	s->logfile = NULL;
+}
+
+bool xkd_session_quit(const struct xkd_session *s)
+{
+	return s->quit || s->cancel.quit;
+}
+
+int xkd_session_failed(const struct xkd_session *s)
+{
+	return s->failed;
+}
+
+bool xkd_session_lost(const struct xkd_session *s)
+{
+	return s->lost || (s->t && s->t->lost);
+}
+
+bool xkd_session_attached(const struct xkd_session *s)
+{
+	return s->t != NULL;
+}
+
+/* --- the target --- */
+
+static enum xkd_rc find_backend(const struct xkd_backend_ops *const *backends, const char *uri,
+				const struct xkd_backend_ops **ops, struct xkd_err *err)
+{
+	size_t n = strcspn(uri, ":");
+	char ways[256] = "";
+
+	for (size_t i = 0; backends[i]; i++) {
+		size_t have = strlen(ways);
+
+		if (uri[n] == ':' && strlen(backends[i]->name) == n &&
+		    !strncmp(backends[i]->name, uri, n)) {
+			*ops = backends[i];
+			return XKD_OK;
+		}
+		snprintf(ways + have, sizeof(ways) - have, "%s%s", have ? "; " : "",
+			 backends[i]->syntax);
+	}
+	return xkd_err_set(err, XKD_UNSUPPORTED, "'%.200s' names no way to a target; there are: %s",
+			   uri, ways);
+}
+
+static size_t cpus_online(const struct xkd_target *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->cpus.n; i++)
+		n += t->cpus.p[i].state != XKD_CPU_OFFLINE;
+	return n;
+}
+
+static void banner(struct xkd_session *s, const struct xkd_buf *found)
+{
+	static const char *const was[] = {
+		[XKD_FOUND_UNKNOWN] = "", [XKD_FOUND_RUNNING] = ", was running",
+		[XKD_FOUND_HALTED] = ", was stopped", [XKD_FOUND_PRELAUNCH] = ", not started yet",
+	};
+	struct xkd_target *t = s->t;
+
+	xkd_out_st(&s->out, XKD_ST_HEAD, "xkd %s: %s, %s, %zu CPU%s%s", xkd_version(), t->uri,
+		   t->arch->name, cpus_online(t), cpus_online(t) == 1 ? "" : "s", was[t->found]);
+	xkd_out_end(&s->out);
+	if (found->len) {
+		xkd_out(&s->out, "%s", found->s);
+		if (s->out.text.len)
+			xkd_out_end(&s->out);
+	}
+}
+
+enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_ops *const *backends,
+			       const char *uri, struct xkd_err *err)
+{
+	struct xkd_buf path = XKD_BUF_INIT, found = XKD_BUF_INIT;
+	const struct xkd_backend_ops *ops = NULL;
+	struct xkd_be_open o = { .cancel = &s->cancel, .log = &s->log };
+	struct xkd_err why = XKD_ERR_INIT;
+	struct xkd_stop stop = { .kind = XKD_STOPPED_OTHER };
+	enum xkd_rc rc;
+
+	if (s->t)
+		return xkd_err_set(err, XKD_UNSUPPORTED, "%s is attached already", s->t->uri);
+	rc = find_backend(backends, uri, &ops, err);
+	if (rc)
+		return rc;
+	o.uri = uri + strlen(ops->name) + 1;
+	rc = xkd_target_open(ops, &o, &s->t, err);
+	if (rc) {
+		s->t = NULL;
+		return rc;
+	}
+	s->lost = false;
+	xkd_sympath_show(&s->sympath, &path);
+	xkd_sympath_set(&s->t->sympath, path.s);
+	xkd_buf_fini(&path);
+	rc = xkd_os_attach(s->t, &found, &why);
+	banner(s, &found);
+	xkd_buf_fini(&found);
+	if (s->t->lost) {
+		if (err)
+			*err = why;
+		(void)!xkd_session_detach(s, NULL);
+		return XKD_TRANSPORT;
+	}
+	if (rc) { /* not knowing the kernel is no reason to refuse memory and registers */
+		xkd_out_st(&s->out, XKD_ST_DIM, "note: %s", why.msg);
+		xkd_out_end(&s->out);
+	}
+	xkd_session_stopped(s, s->t->stop_cpu);
+	stop.cpu = s->cpu;
+	xkd_session_show_stop(s, &stop);
+	xkd_out_flush(&s->out);
+	return XKD_OK;
+}
+
+static void drop_breakpoints(struct xkd_session *s)
+{
+	while (s->bkpts.list.n) {
+		size_t n = s->bkpts.list.n;
+
+		(void)!xkd_bkpt_del(s, s->bkpts.list.p[0]->id, NULL);
+		if (s->bkpts.list.n >= n)
+			break; /* never turn in a circle over one that does not go */
+	}
+}
+
+enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err)
+{
+	enum xkd_rc rc = XKD_OK, rc2;
+	struct xkd_err sub = XKD_ERR_INIT;
+	sig_atomic_t quit = s->cancel.quit;
+
+	if (!s->t)
+		return XKD_OK;
+	/* Leaving must not be broken off by the signal that asks for it. */
+	s->cancel.quit = 0;
+	xkd_cancel_clear(&s->cancel);
+	s->lost = s->t->lost;
+	if (!s->lost)
+		rc = xkd_run_remove_all(s, err);
+	drop_breakpoints(s);
+	rc2 = xkd_target_close(s->t, s->leave_halted, &sub);
+	s->t = NULL;
+	s->ctx_valid = false;
+	s->next_d = s->next_u = 0;
+	if (!s->cancel.quit)
+		s->cancel.quit = quit;
+	if (rc2 && !rc && !s->lost) {
+		if (err)
+			*err = sub;
+		rc = rc2;
+	}
+	return rc;
+}
+
+/* --- the current context --- */
+
+static enum xkd_rc need_target(const struct xkd_session *s, struct xkd_err *err)
+{
+	if (!s->t)
+		return xkd_err_set(err, XKD_UNSUPPORTED, "there is no target");
+	if (s->t->lost)
+		return xkd_err_set(err, XKD_TRANSPORT, "the connection to %s is lost", s->t->uri);
+	if (s->t->running)
+		return xkd_err_set(err, XKD_RUNNING, "the target runs; halt it first");
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_session_ctx(struct xkd_session *s, const struct xkd_ctx **ctx, struct xkd_err *err)
+{
+	enum xkd_rc rc = need_target(s, err);
+	struct xkd_err ignored;
+
+	if (rc)
+		return rc;
+	if (s->ctx_valid && xkd_ctx_check(&s->base, &ignored))
+		xkd_session_stopped(s, s->cpu);
+	if (!s->ctx_valid) {
+		rc = xkd_ctx_cpu(s->t, s->cpu, &s->base, err);
+		if (rc)
+			return rc;
+		s->ctx = s->base;
+		s->frame = 0;
+		s->ctx_valid = true;
+	}
+	*ctx = &s->ctx;
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_session_set_cpu(struct xkd_session *s, int cpu, struct xkd_err *err)
+{
+	struct xkd_ctx base;
+	enum xkd_rc rc = need_target(s, err);
+
+	if (!rc && (cpu < 0 || (size_t)cpu >= s->t->cpus.n))
+		rc = xkd_err_set(err, XKD_NOTFOUND, "there is no CPU %d", cpu);
+	if (!rc)
+		rc = xkd_ctx_cpu(s->t, cpu, &base, err);
+	if (rc)
+		return rc;
+	s->cpu = cpu;
+	s->base = s->ctx = base;
+	s->frame = 0;
+	s->ctx_valid = true;
+	s->next_u = 0;
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_session_set_frame(struct xkd_session *s, unsigned no, struct xkd_err *err)
+{
+	const struct xkd_ctx *ctx;
+	struct xkd_frame *frames;
+	size_t n;
+	char why[160];
+	enum xkd_rc rc = xkd_session_ctx(s, &ctx, err);
+
+	if (rc)
+		return rc;
+	if (!no) {
+		s->ctx = s->base;
+		s->frame = 0;
+		return XKD_OK;
+	}
+	/* The frames live as long as the stop: a context may point at its caller's. */
+	rc = xkd_unwind(&s->base, (size_t)no + 2, &s->t->stop_arena, &frames, &n, why, err);
+	if (rc)
+		return rc;
+	if (no >= n)
+		return xkd_err_set(err, XKD_NOTFOUND, "there is no frame %x: the last one is %x%s%s",
+				   no, n ? (unsigned)n - 1 : 0, *why ? "; " : "", why);
+	xkd_frame_ctx(&s->base, &frames[no], &s->ctx);
+	s->frame = no;
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_session_cpu_index(struct xkd_session *s, uint64_t n, int *cpu, struct xkd_err *err)
+{
+	if (!s->t)
+		return xkd_err_set(err, XKD_UNSUPPORTED, "there is no target");
+	for (size_t i = 0; i < s->t->cpus.n; i++) {
+		int os = s->t->cpus.p[i].os_cpu;
+
+		if (os >= 0 ? (uint64_t)os == n : i == n) {
+			*cpu = (int)i;
+			return XKD_OK;
+		}
+	}
+	return xkd_err_set(err, XKD_NOTFOUND, "there is no CPU %llu: the target has %zu",
+			   (unsigned long long)n, s->t->cpus.n);
+}
+
+void xkd_session_stopped(struct xkd_session *s, int cpu)
+{
+	s->ctx_valid = false;
+	s->frame = 0;
+	s->next_u = 0;
+	s->cpu = cpu < 0 || (s->t && (size_t)cpu >= s->t->cpus.n) ? 0 : cpu;
+}
+
+void xkd_session_prompt(struct xkd_session *s, struct xkd_buf *out)
+{
+	int os;
+
+	if (!s->t || (size_t)s->cpu >= s->t->cpus.n) {
+		xkd_buf_str(out, "kd> ");
+		return;
+	}
+	os = s->t->cpus.p[s->cpu].os_cpu;
+	xkd_buf_printf(out, "%d: kd> ", os >= 0 ? os : s->cpu);
+}
+
+/* --- errors --- */
+
+void xkd_session_error(struct xkd_session *s, const char *line, const struct xkd_err *err)
+{
+	struct xkd_out *o = &s->out;
+	size_t len = strcspn(line, "\n");
+
+	if (o->text.len)
+		xkd_out_end(o); /* what a command had begun stands by itself */
+	if (s->script)
+		xkd_out_st(o, XKD_ST_SRC, "%s:%u: ", s->script, s->script_line);
+	if (err->pos >= 0 && (size_t)err->pos <= len && len < 200) {
+		struct xkd_buf shown = XKD_BUF_INIT;
+		size_t col;
+
+		if (s->script)
+			xkd_out_end(o);
+		/* escapes widen the text: the caret's column is counted on what is shown */
+		xkd_buf_escaped(&shown, line, (size_t)err->pos);
+		col = shown.len;
+		xkd_buf_escaped(&shown, line + err->pos, len - (size_t)err->pos);
+		xkd_out(o, "    %s", shown.s);
+		xkd_out_end(o);
+		xkd_out_st(o, XKD_ST_ERR, "    %*s^", (int)col, "");
+		xkd_out_end(o);
+		xkd_buf_fini(&shown);
+	}
+	xkd_out_key(o, XKD_ST_ERR, "error", "error: ");
+	xkd_out_foreign(o, XKD_ST_ERR, err->msg, strlen(err->msg));
+	xkd_out_end(o);
+}
