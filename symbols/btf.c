@@ -1,9 +1,9 @@
 /* BTF: the container (header, strings, table of records) and the making of types.
  *
  * Invariants: the header is checked at open, all records and their lengths when the table is made,
- * before anything is looked up; record data is then read without further checks of its length, while
- * every id and string offset inside it is checked at use. Ids below first are the base's, to any
- * depth. A type is made once and stays. */
+ * before anything is looked up; record data is then read without further checks of its length,
+ * while every id and string offset inside it is checked at use. Ids below first are the base's, to
+ * any depth. A type is made once and stays. */
 #include "symbols/btf_int.h"
 #include "base/str.h"
 #include <stdlib.h>
@@ -27,7 +27,8 @@ static enum xkd_rc check_sections(struct xkd_btf *b, const uint8_t *data, size_t
 	if (type_off + type_len > size - hdr_len)
 		return xkd_err_set(err, XKD_BADDATA,
 				   "btf: types at %llu + %llu leave the section of %zu bytes",
-				   (unsigned long long)type_off, (unsigned long long)type_len, size);
+				   (unsigned long long)type_off, (unsigned long long)type_len,
+				   size);
 	if (str_off + str_len > size - hdr_len)
 		return xkd_err_set(err, XKD_BADDATA,
 				   "btf: strings at %llu + %llu leave the section of %zu bytes",
@@ -155,18 +156,19 @@ static enum xkd_rc walk(struct xkd_btf *b, uint32_t *off, uint32_t *n, struct xk
 	while (at < b->recs_len) {
 		if (b->recs_len - at < REC_LEN)
 			return xkd_err_set(err, XKD_BADDATA,
-					   "btf: type %u at 0x%x is cut off by the end", *n + b->first,
-					   at);
+					   "btf: type %u at 0x%x is cut off by the end",
+					   *n + b->first, at);
 		uint32_t info = (uint32_t)xkd_get_le(b->recs + at + 4, 4);
 		int64_t extra = extra_len(info_kind(info), info & 0xffff);
 
 		if (extra < 0)
-			return xkd_err_set(err, XKD_UNSUPPORTED, "btf: type %u at 0x%x is of kind %u",
-					   *n + b->first, at, info_kind(info));
+			return xkd_err_set(err, XKD_UNSUPPORTED,
+					   "btf: type %u at 0x%x is of kind %u", *n + b->first, at,
+					   info_kind(info));
 		if (extra > b->recs_len - at - REC_LEN)
 			return xkd_err_set(err, XKD_BADDATA,
-					   "btf: type %u at 0x%x is cut off by the end", *n + b->first,
-					   at);
+					   "btf: type %u at 0x%x is cut off by the end",
+					   *n + b->first, at);
 		if (off)
 			off[*n] = at;
 		++*n;
@@ -233,8 +235,8 @@ enum xkd_rc btf_rec(struct xkd_btf *b, uint32_t id, struct btf_rec *r, struct xk
 	r->p = p + REC_LEN;
 	r->name = btf_str(b, name);
 	if (!r->name)
-		return xkd_err_set(err, XKD_BADDATA, "btf: name of type %u at 0x%x is outside the strings",
-				   id, name);
+		return xkd_err_set(err, XKD_BADDATA,
+				   "btf: name of type %u at 0x%x is outside the strings", id, name);
 	return XKD_OK;
 }
 
@@ -243,8 +245,8 @@ static bool is_wrapper(enum btf_kind k, bool tags_only)
 {
 	if (k == BTF_TYPE_TAG)
 		return true;
-	return !tags_only && (k == BTF_TYPEDEF || k == BTF_CONST || k == BTF_VOLATILE ||
-			      k == BTF_RESTRICT);
+	return !tags_only &&
+	       (k == BTF_TYPEDEF || k == BTF_CONST || k == BTF_VOLATILE || k == BTF_RESTRICT);
 }
 
 uint32_t btf_skip(struct xkd_btf *b, uint32_t id, bool tags_only)
@@ -377,8 +379,8 @@ static struct xkd_type *make(struct xkd_btf *b, const struct btf_rec *r)
 	switch (t->kind) {
 	case XKD_T_INT:
 		t->is_signed = r->p[3] & 1;
-		t->is_char = r->size_or_type == 1 &&
-			     (r->p[3] & 2 || xkd_has_suffix(r->name, "char"));
+		t->is_char =
+			r->size_or_type == 1 && (r->p[3] & 2 || xkd_has_suffix(r->name, "char"));
 		break;
 	case XKD_T_ENUM:
 		t->is_signed = r->kflag;

@@ -1,8 +1,8 @@
 /* BTF: types, variables and functions by name.
  *
  * Invariants: the hash table is made at the first lookup and holds one id for a (class, name): of
- * several the first complete one, else the first declaration. So a name that a hostile table repeats
- * without end costs one slot. Only own records are in it, never the base's. */
+ * several the first complete one, else the first declaration. So a name that a hostile table
+ * repeats without end costs one slot. Only own records are in it, never the base's. */
 #include "symbols/btf_int.h"
 #include "base/str.h"
 #include <string.h>
@@ -73,8 +73,8 @@ enum xkd_rc btf_find(struct xkd_types *p, enum xkd_tag tag, const char *name,
 	static const enum btf_class any[] = { BTF_C_TYPEDEF, BTF_C_BASE, BTF_C_STRUCT, BTF_C_UNION,
 					      BTF_C_ENUM };
 	static const enum btf_class of_tag[] = {
-		[XKD_TAG_STRUCT] = BTF_C_STRUCT,   [XKD_TAG_UNION] = BTF_C_UNION,
-		[XKD_TAG_ENUM] = BTF_C_ENUM,	   [XKD_TAG_TYPEDEF] = BTF_C_TYPEDEF,
+		[XKD_TAG_STRUCT] = BTF_C_STRUCT, [XKD_TAG_UNION] = BTF_C_UNION,
+		[XKD_TAG_ENUM] = BTF_C_ENUM,	 [XKD_TAG_TYPEDEF] = BTF_C_TYPEDEF,
 		[XKD_TAG_BASE] = BTF_C_BASE,
 	};
 	struct xkd_btf *b = (struct xkd_btf *)p;
@@ -100,8 +100,8 @@ enum xkd_rc btf_find(struct xkd_types *p, enum xkd_tag tag, const char *name,
 	return decl ? XKD_OK : rc;
 }
 
-enum xkd_rc btf_each(struct xkd_types *p, bool (*fn)(void *arg, const struct xkd_type *t), void *arg,
-		     struct xkd_err *err)
+enum xkd_rc btf_each(struct xkd_types *p, bool (*fn)(void *arg, const struct xkd_type *t),
+		     void *arg, struct xkd_err *err)
 {
 	struct xkd_btf *b = (struct xkd_btf *)p;
 	const struct xkd_type *t;

@@ -63,9 +63,9 @@ struct xkd_btf {
 	bool loaded;
 	enum xkd_rc load_rc;
 	struct xkd_err load_err;
-	uint32_t first;	       /* id of the first own record */
-	uint32_t n;	       /* own records; ids first .. first + n - 1 */
-	uint32_t *off;	       /* their offsets within recs */
+	uint32_t first;		/* id of the first own record */
+	uint32_t n;		/* own records; ids first .. first + n - 1 */
+	uint32_t *off;		/* their offsets within recs */
 	struct xkd_type **made; /* by id - first, NULL: not asked yet */
 
 	uint32_t *hash; /* ids, 0: free; a power of two of slots */
@@ -74,7 +74,8 @@ struct xkd_btf {
 
 enum xkd_rc btf_load(struct xkd_btf *b, struct xkd_err *err) XKD_MUST;
 /* id must not be 0. */
-enum xkd_rc btf_rec(struct xkd_btf *b, uint32_t id, struct btf_rec *r, struct xkd_err *err) XKD_MUST;
+enum xkd_rc btf_rec(struct xkd_btf *b, uint32_t id, struct btf_rec *r,
+		    struct xkd_err *err) XKD_MUST;
 /* NULL when off is outside the strings. */
 const char *btf_str(const struct xkd_btf *b, uint32_t off);
 /* The type of an id (NULL for 0, void); ids of the base give the base's types. */
@@ -88,8 +89,8 @@ enum xkd_rc btf_lookup(struct xkd_btf *b, enum btf_class c, const char *name, ui
 		       struct xkd_err *err) XKD_MUST;
 enum xkd_rc btf_find(struct xkd_types *p, enum xkd_tag tag, const char *name,
 		     const struct xkd_type **t, struct xkd_err *err);
-enum xkd_rc btf_each(struct xkd_types *p, bool (*fn)(void *arg, const struct xkd_type *t), void *arg,
-		     struct xkd_err *err);
+enum xkd_rc btf_each(struct xkd_types *p, bool (*fn)(void *arg, const struct xkd_type *t),
+		     void *arg, struct xkd_err *err);
 /* btf_part.c: the loaders of a type's lazy parts */
 enum xkd_rc btf_load_target(struct xkd_types *p, const struct xkd_type *t,
 			    const struct xkd_type **target, struct xkd_err *err);

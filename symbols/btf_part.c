@@ -65,12 +65,13 @@ enum xkd_rc btf_load_members(struct xkd_types *p, const struct xkd_type *t, stru
 
 	for (uint32_t i = 0; i < r.vlen; i++) {
 		const uint8_t *e = r.p + 12 * i;
-		uint32_t type = (uint32_t)xkd_get_le(e + 4, 4), off = (uint32_t)xkd_get_le(e + 8, 4);
+		uint32_t type = (uint32_t)xkd_get_le(e + 4, 4),
+			 off = (uint32_t)xkd_get_le(e + 8, 4);
 
 		m[i].name = btf_str(b, (uint32_t)xkd_get_le(e, 4));
 		if (!m[i].name)
-			return about(err, xkd_err_set(err, XKD_BADDATA, "name outside the strings"), t,
-				     "member", i);
+			return about(err, xkd_err_set(err, XKD_BADDATA, "name outside the strings"),
+				     t, "member", i);
 		rc = btf_type(b, type, &m[i].type, err);
 		if (!rc && !m[i].type)
 			rc = xkd_err_set(err, XKD_BADDATA, "is of type void");
@@ -87,8 +88,8 @@ enum xkd_rc btf_load_members(struct xkd_types *p, const struct xkd_type *t, stru
 	return XKD_OK;
 }
 
-enum xkd_rc btf_load_enums(struct xkd_types *p, const struct xkd_type *t, struct xkd_enumerator **ep,
-			   size_t *n, struct xkd_err *err)
+enum xkd_rc btf_load_enums(struct xkd_types *p, const struct xkd_type *t,
+			   struct xkd_enumerator **ep, size_t *n, struct xkd_err *err)
 {
 	struct xkd_btf *b;
 	struct btf_rec r;
@@ -105,8 +106,8 @@ enum xkd_rc btf_load_enums(struct xkd_types *p, const struct xkd_type *t, struct
 
 		e[i].name = btf_str(b, (uint32_t)xkd_get_le(q, 4));
 		if (!e[i].name)
-			return about(err, xkd_err_set(err, XKD_BADDATA, "name outside the strings"), t,
-				     "enumerator", i);
+			return about(err, xkd_err_set(err, XKD_BADDATA, "name outside the strings"),
+				     t, "enumerator", i);
 		e[i].val = xkd_get_le(q + 4, len - 4);
 		if (len == 8 && r.kflag)
 			e[i].val = (uint64_t)(int64_t)(int32_t)e[i].val;

@@ -2,8 +2,8 @@
  * What the instructions mean is in cfi_row.c.
  *
  * Invariants: one pass over the section makes the table; an FDE that cannot be read (an unknown
- * augmentation, an encoding that needs a base we have not) is left out, a record whose length leaves
- * the section ends the reading with an error. Ranges are never empty and never wrap. */
+ * augmentation, an encoding that needs a base we have not) is left out, a record whose length
+ * leaves the section ends the reading with an error. Ranges are never empty and never wrap. */
 #include "symbols/cfi_int.h"
 #include "base/str.h"
 #include "base/vec.h"
@@ -13,8 +13,19 @@
 #define AUG_MAX 16
 #define LEB_MAX 18 /* bytes of a number, padding included: more is a trick to cost time */
 
-enum { PE_ABSPTR = 0, PE_ULEB = 1, PE_U2 = 2, PE_U4 = 3, PE_U8 = 4, PE_SLEB = 9, PE_S2 = 10,
-       PE_S4 = 11, PE_S8 = 12, PE_PCREL = 0x10, PE_OMIT = 0xff };
+enum {
+	PE_ABSPTR = 0,
+	PE_ULEB = 1,
+	PE_U2 = 2,
+	PE_U4 = 3,
+	PE_U8 = 4,
+	PE_SLEB = 9,
+	PE_S2 = 10,
+	PE_S4 = 11,
+	PE_S8 = 12,
+	PE_PCREL = 0x10,
+	PE_OMIT = 0xff
+};
 
 uint64_t cfi_uint(struct cfi_cur *c, unsigned n)
 {
@@ -119,7 +130,8 @@ uint64_t cfi_encoded(const struct xkd_cfi *c, struct cfi_cur *cur, uint8_t enc)
 	return v;
 }
 
-enum xkd_rc cfi_rec_at(const struct xkd_cfi *c, uint64_t off, struct cfi_rec *r, struct xkd_err *err)
+enum xkd_rc cfi_rec_at(const struct xkd_cfi *c, uint64_t off, struct cfi_rec *r,
+		       struct xkd_err *err)
 {
 	struct cfi_cur cur = { c->data + off, c->data + c->size, false };
 	uint64_t len = cfi_uint(&cur, 4), cie_id;
@@ -240,7 +252,8 @@ enum xkd_rc cfi_cie_of(const struct xkd_cfi *c, const struct cfi_rec *fde, struc
 	struct cfi_rec r;
 
 	if (off >= c->size)
-		return xkd_err_set(err, XKD_BADDATA, "fde at 0x%llx: its cie is outside the section",
+		return xkd_err_set(err, XKD_BADDATA,
+				   "fde at 0x%llx: its cie is outside the section",
 				   (unsigned long long)fde->off);
 	if (cfi_rec_at(c, off, &r, err) || !r.is_cie)
 		return xkd_err_set(err, XKD_BADDATA, "fde at 0x%llx: no cie at 0x%llx",

@@ -22,7 +22,7 @@ struct cfi_cie {
 	uint64_t code_align;
 	int64_t data_align;
 	unsigned ra_reg;
-	uint8_t enc; /* DW_EH_PE_ of FDE addresses */
+	uint8_t enc;  /* DW_EH_PE_ of FDE addresses */
 	bool aug_len; /* FDEs carry augmentation data */
 	bool signal;
 	const uint8_t *insns;

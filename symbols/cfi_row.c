@@ -203,7 +203,8 @@ static enum xkd_rc op_reg(struct machine *m, uint8_t op)
 
 		/* a register that we do not keep cannot be read back */
 		if (in < XKD_CFI_NREGS)
-			set_reg(m, reg, (struct xkd_cfi_rule){ .kind = XKD_CFI_REG, .reg = (unsigned)in });
+			set_reg(m, reg,
+				(struct xkd_cfi_rule){ .kind = XKD_CFI_REG, .reg = (unsigned)in });
 		else
 			set_reg(m, reg, (struct xkd_cfi_rule){ .kind = XKD_CFI_UNDEF });
 		break;
@@ -354,7 +355,8 @@ enum xkd_rc xkd_cfi_row_at(struct xkd_cfi *c, uint64_t iaddr, struct xkd_cfi_row
 	if (rc)
 		return rc;
 	if (m.now.cfa.kind == XKD_CFI_UNSPEC)
-		return xkd_err_addr(err, XKD_BADDATA, iaddr, "call frame information without a frame address");
+		return xkd_err_addr(err, XKD_BADDATA, iaddr,
+				    "call frame information without a frame address");
 	row->low = m.loc;
 	row->high = m.next < f->high ? m.next : f->high;
 	row->fde_low = f->low;

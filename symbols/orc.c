@@ -2,8 +2,8 @@
  *
  * Invariants: the raw tables are used as they are; when they are not in order of address, order[]
  * gives it. Of entries at one address the last in order holds, and those without unwinding (ends of
- * compilation units) come first, as the kernel sorts them. Registers and types that the version does
- * not know read as NONE: no unwinding from here. */
+ * compilation units) come first, as the kernel sorts them. Registers and types that the version
+ * does not know read as NONE: no unwinding from here. */
 #include "symbols/orc.h"
 #include "base/arena.h"
 #include "base/str.h"
@@ -35,12 +35,13 @@ static unsigned flags_of(const uint8_t *entry)
 static enum xkd_orc_reg reg_of(enum xkd_orc_version v, unsigned nr, bool *known)
 {
 	static const enum xkd_orc_reg old[] = {
-		XKD_ORC_UNDEF, XKD_ORC_PREV_SP, XKD_ORC_DX,  XKD_ORC_DI,	  XKD_ORC_BP,
-		XKD_ORC_SP,    XKD_ORC_R10,	XKD_ORC_R13, XKD_ORC_BP_INDIRECT, XKD_ORC_SP_INDIRECT,
+		XKD_ORC_UNDEF,	     XKD_ORC_PREV_SP,	  XKD_ORC_DX,  XKD_ORC_DI,
+		XKD_ORC_BP,	     XKD_ORC_SP,	  XKD_ORC_R10, XKD_ORC_R13,
+		XKD_ORC_BP_INDIRECT, XKD_ORC_SP_INDIRECT,
 	};
 	static const enum xkd_orc_reg v4[] = {
-		XKD_ORC_UNDEF, XKD_ORC_AX,  XKD_ORC_DX,	 XKD_ORC_SP,
-		XKD_ORC_BP,    XKD_ORC_DI,  XKD_ORC_R10, XKD_ORC_R13,
+		XKD_ORC_UNDEF,	 XKD_ORC_AX,	      XKD_ORC_DX,	   XKD_ORC_SP,
+		XKD_ORC_BP,	 XKD_ORC_DI,	      XKD_ORC_R10,	   XKD_ORC_R13,
 		XKD_ORC_PREV_SP, XKD_ORC_SP_INDIRECT, XKD_ORC_BP_INDIRECT,
 	};
 	size_t n = v == XKD_ORC_V4 ? XKD_COUNT(v4) : XKD_COUNT(old);
@@ -120,8 +121,8 @@ static enum xkd_orc_version from_header(const uint8_t *h)
 }
 
 /* Nearly all entries of a kernel are ordinary calls with the frame address from the stack pointer:
- * type 0 in versions 1 and 2, type 2 from 3 on; register 5 up to version 3, 3 in version 4. Version 2
- * shows itself by the bit for the end (11, never set in 1) or a signal bit beside a register. */
+ * type 0 in versions 1 and 2, type 2 from 3 on; register 5 up to version 3, 3 in version 4. Version
+ * 2 shows itself by the bit for the end (11, never set in 1) or a signal bit beside a register. */
 static enum xkd_orc_version from_entries(const uint8_t *entries, uint32_t n)
 {
 	uint32_t call0 = 0, call2 = 0, sp5 = 0, sp3 = 0, v2 = 0;

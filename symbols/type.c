@@ -1,9 +1,9 @@
 /* The type model: accessors that load a type's lazy parts once, made pointers and arrays, member
  * search, comparison. Spelling is in type_spell.c, the built-in types in type_builtin.c.
  *
- * Invariants: every type has a lazy record (xkd_type_new makes both). A part is asked of the provider
- * at most once; a failure is remembered as its code. Whatever walks from type to type counts its
- * steps, since debug info may point in circles or fan out without end. */
+ * Invariants: every type has a lazy record (xkd_type_new makes both). A part is asked of the
+ * provider at most once; a failure is remembered as its code. Whatever walks from type to type
+ * counts its steps, since debug info may point in circles or fan out without end. */
 #include "symbols/type_int.h"
 #include <string.h>
 
@@ -18,7 +18,7 @@ struct xkd_made {
 	struct xkd_made_array {
 		const struct xkd_type *type;
 		struct xkd_made_array *next;
-	} *arrays;
+	} * arrays;
 };
 
 struct xkd_type *xkd_type_new(struct xkd_types *p, uint64_t id, enum xkd_tkind kind)
@@ -64,7 +64,8 @@ static enum xkd_rc no_part(const struct xkd_type *t, const char *part, struct xk
 }
 
 /* True when the part is still to be loaded; else *rc is the answer. */
-static bool part_begin(const struct xkd_type *t, unsigned part, enum xkd_rc *rc, struct xkd_err *err)
+static bool part_begin(const struct xkd_type *t, unsigned part, enum xkd_rc *rc,
+		       struct xkd_err *err)
 {
 	struct xkd_type_lazy *l = t->lazy;
 
@@ -186,8 +187,8 @@ enum xkd_rc xkd_type_params(const struct xkd_type *t, const struct xkd_param **p
 	if (part_begin(t, XKD_PART_PARAMS, &rc, err)) {
 		rc = XKD_OK;
 		if (t->owner->load_params)
-			rc = t->owner->load_params(t->owner, t, &t->lazy->params,
-						   &t->lazy->nparams, err);
+			rc = t->owner->load_params(t->owner, t, &t->lazy->params, &t->lazy->nparams,
+						   err);
 		rc = part_end(t, XKD_PART_PARAMS, rc);
 	}
 	if (!rc) {
@@ -206,8 +207,7 @@ bool xkd_type_is_qualifier(const struct xkd_type *t)
 static const struct xkd_type *peel(const struct xkd_type *t, bool quals, bool typedefs)
 {
 	for (int i = 0; t && i < STRIP_STEPS; i++) {
-		if (!(quals && xkd_type_is_qualifier(t)) &&
-		    !(typedefs && t->kind == XKD_T_TYPEDEF))
+		if (!(quals && xkd_type_is_qualifier(t)) && !(typedefs && t->kind == XKD_T_TYPEDEF))
 			return t;
 		if (xkd_type_target(t, &t, NULL))
 			break;

@@ -1,8 +1,8 @@
 /* The built-in C types of x86-64 Linux, and their many spellings.
  *
- * They live as long as the process; what is derived from them (pointers, arrays) is kept in one arena
- * of the same lifetime. That cache is the only thing here that changes, and it holds no state of any
- * session. */
+ * They live as long as the process; what is derived from them (pointers, arrays) is kept in one
+ * arena of the same lifetime. That cache is the only thing here that changes, and it holds no state
+ * of any session. */
 #include "symbols/type_int.h"
 #include <string.h>
 
@@ -33,14 +33,14 @@ static const struct {
 	const char *name;
 	enum xkd_builtin b;
 } aliases[] = {
-	{ "u8", XKD_BI_UCHAR },	     { "u16", XKD_BI_USHORT },	   { "u32", XKD_BI_UINT },
-	{ "u64", XKD_BI_ULLONG },    { "s8", XKD_BI_SCHAR },	   { "s16", XKD_BI_SHORT },
-	{ "s32", XKD_BI_INT },	     { "s64", XKD_BI_LLONG },	   { "uint8_t", XKD_BI_UCHAR },
+	{ "u8", XKD_BI_UCHAR },	       { "u16", XKD_BI_USHORT },    { "u32", XKD_BI_UINT },
+	{ "u64", XKD_BI_ULLONG },      { "s8", XKD_BI_SCHAR },	    { "s16", XKD_BI_SHORT },
+	{ "s32", XKD_BI_INT },	       { "s64", XKD_BI_LLONG },	    { "uint8_t", XKD_BI_UCHAR },
 	{ "uint16_t", XKD_BI_USHORT }, { "uint32_t", XKD_BI_UINT }, { "uint64_t", XKD_BI_ULLONG },
-	{ "int8_t", XKD_BI_SCHAR },  { "int16_t", XKD_BI_SHORT },  { "int32_t", XKD_BI_INT },
-	{ "int64_t", XKD_BI_LLONG }, { "size_t", XKD_BI_ULONG },   { "ssize_t", XKD_BI_LONG },
+	{ "int8_t", XKD_BI_SCHAR },    { "int16_t", XKD_BI_SHORT }, { "int32_t", XKD_BI_INT },
+	{ "int64_t", XKD_BI_LLONG },   { "size_t", XKD_BI_ULONG },  { "ssize_t", XKD_BI_LONG },
 	{ "uintptr_t", XKD_BI_ULONG }, { "intptr_t", XKD_BI_LONG }, { "uchar", XKD_BI_UCHAR },
-	{ "ushort", XKD_BI_USHORT }, { "uint", XKD_BI_UINT },	   { "ulong", XKD_BI_ULONG },
+	{ "ushort", XKD_BI_USHORT },   { "uint", XKD_BI_UINT },	    { "ulong", XKD_BI_ULONG },
 };
 
 static enum xkd_rc builtin_find(struct xkd_types *p XKD_UNUSED, enum xkd_tag tag, const char *name,
@@ -92,9 +92,9 @@ static int word_of(const char *s, size_t n)
 		const char *s;
 		enum word w;
 	} words[] = {
-		{ "long", W_LONG },	    { "short", W_SHORT },	{ "int", W_INT },
-		{ "char", W_CHAR },	    { "signed", W_SIGNED },	{ "__signed__", W_SIGNED },
-		{ "unsigned", W_UNSIGNED }, { "bool", W_BOOL },		{ "_Bool", W_BOOL },
+		{ "long", W_LONG },	    { "short", W_SHORT },   { "int", W_INT },
+		{ "char", W_CHAR },	    { "signed", W_SIGNED }, { "__signed__", W_SIGNED },
+		{ "unsigned", W_UNSIGNED }, { "bool", W_BOOL },	    { "_Bool", W_BOOL },
 		{ "void", W_VOID },
 	};
 

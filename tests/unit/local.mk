@@ -19,3 +19,4 @@ tests_unit_t_symtab_LDADD = $(XKD_TEST_LIBS)
 check_PROGRAMS += tests/unit/t_find
 tests_unit_t_find_SOURCES = tests/unit/t_find.c tests/unit/scratch.h tests/unit/tap.h
 tests_unit_t_find_LDADD = $(XKD_TEST_LIBS)
+include $(srcdir)/tests/fuzz/local.mk

@@ -57,7 +57,7 @@ static void start(struct made *m, uint32_t first, uint32_t str_first)
 
 static void finish(struct made *m)
 {
-	const uint32_t hdr[] = { 0x0001eb9f, 24, 0, (uint32_t)m->nrec, (uint32_t)m->nrec,
+	const uint32_t hdr[] = { 0x0001eb9f,	   24, 0, (uint32_t)m->nrec, (uint32_t)m->nrec,
 				 (uint32_t)m->nstr };
 
 	for (int i = 0; i < 6; i++)
@@ -82,8 +82,27 @@ static void spelled(struct xkd_types *p, enum xkd_tag tag, const char *name, con
 	xkd_buf_fini(&b);
 }
 
-enum { INT = 1, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, PROTO,
-       VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 };
+enum {
+	INT = 1,
+	PTR,
+	ARRAY,
+	STRUCT,
+	UNION,
+	ENUM,
+	FWD,
+	TYPEDEF,
+	VOLATILE,
+	CONST,
+	RESTRICT,
+	FUNC,
+	PROTO,
+	VAR,
+	DATASEC,
+	FLOAT,
+	DECL_TAG,
+	TYPE_TAG,
+	ENUM64
+};
 
 static uint32_t id_int, id_foo, id_pfoo;
 
@@ -94,21 +113,21 @@ static void make_base(struct made *m)
 	u32(m, 1u << 24 | 32);
 	uint32_t id_char = rec(m, "char", INT, 0, false, 1); /* 2 */
 	u32(m, 8);
-	rec(m, "foo", FWD, 0, false, 0); /* 3: the complete one comes later */
+	rec(m, "foo", FWD, 0, false, 0);	     /* 3: the complete one comes later */
 	id_foo = rec(m, "foo", STRUCT, 4, true, 16); /* 4 */
 	member(m, "a", id_int, 0);
 	member(m, "b", id_int, 32 | 3u << 24);
 	member(m, "c", id_int, 35 | 5u << 24);
 	member(m, "", 6, 64);
 	id_pfoo = rec(m, "", PTR, 0, false, id_foo); /* 5 */
-	rec(m, "", UNION, 2, false, 8); /* 6 */
+	rec(m, "", UNION, 2, false, 8);		     /* 6 */
 	member(m, "p", id_pfoo, 0);
 	member(m, "buf", 7, 0);
 	rec(m, "", ARRAY, 0, false, 0); /* 7 */
 	u32(m, id_char);
 	u32(m, id_int);
 	u32(m, 6);
-	rec(m, "foo_t", TYPEDEF, 0, false, id_foo); /* 8 */
+	rec(m, "foo_t", TYPEDEF, 0, false, id_foo);	/* 8 */
 	uint32_t e = rec(m, "color", ENUM, 2, true, 4); /* 9 */
 	u32(m, str_of(m, "RED"));
 	u32(m, (uint32_t)-1);
@@ -125,24 +144,24 @@ static void make_base(struct made *m)
 	u32(m, 1);
 	rec(m, ".data..percpu", DATASEC, 1, false, 16); /* 14 */
 	u32(m, 13), u32(m, 0), u32(m, 16);
-	rec(m, "double", FLOAT, 0, false, 8);		     /* 15 */
+	rec(m, "double", FLOAT, 0, false, 8);			    /* 15 */
 	uint32_t tag = rec(m, "user", TYPE_TAG, 0, false, id_char); /* 16 */
-	uint32_t vol = rec(m, "", VOLATILE, 0, false, tag);  /* 17 */
-	uint32_t cst = rec(m, "", CONST, 0, false, vol);     /* 18 */
-	uint32_t ptr = rec(m, "", PTR, 0, false, cst);	     /* 19 */
-	uint32_t res = rec(m, "", RESTRICT, 0, false, ptr);  /* 20 */
-	rec(m, "text_t", TYPEDEF, 0, false, res);	     /* 21 */
-	rec(m, "a note", DECL_TAG, 0, false, id_foo);	     /* 22 */
+	uint32_t vol = rec(m, "", VOLATILE, 0, false, tag);	    /* 17 */
+	uint32_t cst = rec(m, "", CONST, 0, false, vol);	    /* 18 */
+	uint32_t ptr = rec(m, "", PTR, 0, false, cst);		    /* 19 */
+	uint32_t res = rec(m, "", RESTRICT, 0, false, ptr);	    /* 20 */
+	rec(m, "text_t", TYPEDEF, 0, false, res);		    /* 21 */
+	rec(m, "a note", DECL_TAG, 0, false, id_foo);		    /* 22 */
 	u32(m, (uint32_t)-1);
-	rec(m, "opaque", FWD, 0, true, 0);  /* 23 */
-	rec(m, "later", ENUM, 0, false, 4); /* 24 */
-	rec(m, "nothing", STRUCT, 0, false, 0); /* 25 */
+	rec(m, "opaque", FWD, 0, true, 0);		 /* 23 */
+	rec(m, "later", ENUM, 0, false, 4);		 /* 24 */
+	rec(m, "nothing", STRUCT, 0, false, 0);		 /* 25 */
 	uint32_t old = rec(m, "bits", INT, 0, false, 4); /* 26: five bits at bit 2, the old way */
 	u32(m, 2u << 16 | 5);
 	rec(m, "oldbits", STRUCT, 1, false, 4); /* 27 */
 	member(m, "x", old, 8);
 	uint32_t fp = rec(m, "", PTR, 0, false, proto); /* 28 */
-	rec(m, "fn_t", TYPEDEF, 0, false, fp);	       /* 29 */
+	rec(m, "fn_t", TYPEDEF, 0, false, fp);		/* 29 */
 	uint32_t arr2 = rec(m, "", ARRAY, 0, false, 0); /* 30 */
 	u32(m, 7), u32(m, id_int), u32(m, 3);
 	rec(m, "grid_t", TYPEDEF, 0, false, arr2); /* 31 */
@@ -194,7 +213,8 @@ static void test_base(struct xkd_btf *b)
 	ok(!p->find(p, XKD_TAG_BASE, "int", &t, &err) && !t->is_char && t->is_signed, "int");
 	spelled(p, XKD_TAG_ANY, "fn_t", "fn_t");
 	ok(!p->find(p, XKD_TAG_ANY, "fn_t", &t, &err) && t->size == 8, "a pointer's size");
-	ok(!p->find(p, XKD_TAG_ANY, "text_t", &t, &err) && !xkd_type_target(t, &to, &err), "text_t");
+	ok(!p->find(p, XKD_TAG_ANY, "text_t", &t, &err) && !xkd_type_target(t, &to, &err),
+	   "text_t");
 
 	struct xkd_buf buf;
 
@@ -302,7 +322,8 @@ static void test_damage(void)
 	rec(&m, "s", STRUCT, 1, false, 4);
 	member(&m, "x", 99, 0);
 	finish(&m);
-	ok(opens(&m, m.size, &err) == XKD_BADDATA && strstr(err.msg, "no type 99"), "bad id: %s", err.msg);
+	ok(opens(&m, m.size, &err) == XKD_BADDATA && strstr(err.msg, "no type 99"), "bad id: %s",
+	   err.msg);
 	ok(opens(&m, 23, &err) == XKD_BADDATA, "short header: %s", err.msg);
 	ok(opens(&m, m.size - 1, &err) == XKD_BADDATA, "cut off: %s", err.msg);
 	m.out[4] = 25;
@@ -318,15 +339,16 @@ static void test_damage(void)
 	ok(opens(&m, m.size, &err) == XKD_BADDATA, "type section too long: %s", err.msg);
 	finish(&m);
 	m.out[24 + 4] = 0xff;
-	ok(opens(&m, m.size, &err) == XKD_BADDATA && strstr(err.msg, "cut off"), "too many members: %s",
-	   err.msg);
+	ok(opens(&m, m.size, &err) == XKD_BADDATA && strstr(err.msg, "cut off"),
+	   "too many members: %s", err.msg);
 	finish(&m);
 	m.out[24 + 7] = 20;
-	ok(opens(&m, m.size, &err) == XKD_UNSUPPORTED && strstr(err.msg, "kind 20"), "kind: %s", err.msg);
+	ok(opens(&m, m.size, &err) == XKD_UNSUPPORTED && strstr(err.msg, "kind 20"), "kind: %s",
+	   err.msg);
 	finish(&m);
 	m.out[24 + 12 + 3] = 0x40;
-	ok(opens(&m, m.size, &err) == XKD_BADDATA && strstr(err.msg, "outside the strings"), "name: %s",
-	   err.msg);
+	ok(opens(&m, m.size, &err) == XKD_BADDATA && strstr(err.msg, "outside the strings"),
+	   "name: %s", err.msg);
 
 	struct xkd_btf *b;
 	const struct xkd_type *t;
@@ -349,8 +371,10 @@ static void test_damage(void)
 	   "a circle of typedefs ends");
 	ok(!p->find(p, XKD_TAG_ANY, "t", &t, &err) && xkd_type_strip(t)->kind == XKD_T_VOID,
 	   "a circle of tags ends");
-	ok(!p->find(p, XKD_TAG_ANY, "arr", &t, &err) && t->size == 0, "an array of itself has no size");
-	ok(xkd_btf_func(b, "f", &t, &err) == XKD_BADDATA, "a function without prototype: %s", err.msg);
+	ok(!p->find(p, XKD_TAG_ANY, "arr", &t, &err) && t->size == 0,
+	   "an array of itself has no size");
+	ok(xkd_btf_func(b, "f", &t, &err) == XKD_BADDATA, "a function without prototype: %s",
+	   err.msg);
 	xkd_btf_close(b);
 }
 
@@ -481,8 +505,8 @@ static void peer_one(const char *what, struct xkd_btf *b, struct xkd_btf *base, 
 	   "%s: every type", what);
 	peer_layout(&s, f);
 	pclose(f);
-	ok(s.structs > 5000 && s.bad == 0, "%s: %d structs, %d members, %d differ from pahole", what,
-	   s.structs, s.members, s.bad);
+	ok(s.structs > 5000 && s.bad == 0, "%s: %d structs, %d members, %d differ from pahole",
+	   what, s.structs, s.members, s.bad);
 	xkd_map_fini(&s.names);
 	xkd_arena_fini(&s.arena);
 }
@@ -495,7 +519,8 @@ static void test_kernel(void)
 	char path[512], dir[] = "/tmp/xkd-t_btf-XXXXXX", cmd[2048];
 	const struct xkd_type *t;
 
-	if (!elfsec_get(kernel_file("usr/lib/debug/boot/vmlinux-*", path, sizeof(path)), ".BTF", &vs) ||
+	if (!elfsec_get(kernel_file("usr/lib/debug/boot/vmlinux-*", path, sizeof(path)), ".BTF",
+			&vs) ||
 	    !elfsec_get(kernel_file("lib/modules/*/kernel/arch/x86/kvm/kvm.ko", path, sizeof(path)),
 			".BTF", &ms)) {
 		skip("kernel btf", "no kernel given");

@@ -98,8 +98,8 @@ static void test_insns(void)
 	struct xkd_err err = XKD_ERR_INIT;
 	struct xkd_cfi_row r;
 
-	ok(RUN("", 0) && CFA(7, 8) && IS(16, XKD_CFI_OFFSET, -8) && r.ra_reg == 16 &&
-		   r.low == PC && r.high == PC + 0x100 && r.fde_low == PC && r.fde_high == PC + 0x100 &&
+	ok(RUN("", 0) && CFA(7, 8) && IS(16, XKD_CFI_OFFSET, -8) && r.ra_reg == 16 && r.low == PC &&
+		   r.high == PC + 0x100 && r.fde_low == PC && r.fde_high == PC + 0x100 &&
 		   IS(3, XKD_CFI_UNSPEC, 0) && !r.signal_frame,
 	   "the cie's row");
 	/* push rbp; mov rsp, rbp; ...; leave */
@@ -112,7 +112,8 @@ static void test_insns(void)
 	ok(RUN(PROLOGUE, 0x23) && CFA(6, 16), "the row's last byte");
 	ok(RUN(PROLOGUE, 0x24) && CFA(7, 8) && IS(6, XKD_CFI_OFFSET, -16) && r.high == PC + 0x100,
 	   "after leave");
-	ok(RUN("\x03\x02\x01\x0e\x10", 0x0f) && r.high == PC + 0x100, "advance2 beyond the function");
+	ok(RUN("\x03\x02\x01\x0e\x10", 0x0f) && r.high == PC + 0x100,
+	   "advance2 beyond the function");
 	ok(RUN("\x03\x80\x00\x0e\x10", 0x80) && CFA(7, 16), "advance2");
 	ok(RUN("\x04\x80\x00\x00\x00\x0e\x10", 0x80) && CFA(7, 16), "advance4");
 	ok(RUN("\x1d\x80\0\0\0\0\0\0\0\x0e\x10", 0x80) && CFA(7, 16), "advance8");
@@ -136,13 +137,15 @@ static void test_insns(void)
 	ok(RUN("\x15\x07\x7f", 0) && IS(7, XKD_CFI_VAL_OFFSET, 8), "val_offset_sf");
 	ok(RUN("\x2f\x03\x02", 0) && IS(3, XKD_CFI_OFFSET, 16), "negative_offset_extended");
 	ok(RUN("\x2e\x80\x01\x0e\x10", 0) && CFA(7, 16), "args_size");
-	ok(RUN("\x0f\x03\x77\x08\x06", 0) && r.cfa.kind == XKD_CFI_VAL_EXPR && r.cfa.expr_len == 3 &&
-		   !memcmp(r.cfa.expr, "\x77\x08\x06", 3),
+	ok(RUN("\x0f\x03\x77\x08\x06", 0) && r.cfa.kind == XKD_CFI_VAL_EXPR &&
+		   r.cfa.expr_len == 3 && !memcmp(r.cfa.expr, "\x77\x08\x06", 3),
 	   "frame address by expression");
 	ok(RUN("\x10\x06\x02\x77\x10\x16\x03\x01\x9c", 0) && r.reg[6].kind == XKD_CFI_EXPR &&
-		   r.reg[6].expr_len == 2 && r.reg[3].kind == XKD_CFI_VAL_EXPR && r.reg[3].expr[0] == 0x9c,
+		   r.reg[6].expr_len == 2 && r.reg[3].kind == XKD_CFI_VAL_EXPR &&
+		   r.reg[3].expr[0] == 0x9c,
 	   "registers by expression");
-	ok(RUN("\x05\x20\x02\xa1\x02\x0e\x10", 0) && CFA(7, 16), "vector registers are passed over");
+	ok(RUN("\x05\x20\x02\xa1\x02\x0e\x10", 0) && CFA(7, 16),
+	   "vector registers are passed over");
 
 	ok(BAD("\0\0\0\0\0\0\x05\x03", 0), "operand cut off: %s", err.msg);
 	ok(BAD("\x0f\x50\x77", 0), "expression cut off: %s", err.msg);
@@ -154,7 +157,9 @@ static void test_insns(void)
 	ok(BAD("\x1d\xff\xff\xff\xff\xff\xff\xff\xff", 0), "beyond all: %s", err.msg);
 	ok(BAD("\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a\x0a", 0),
 	   "states without end: %s", err.msg);
-	ok(BAD("\x0e\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 0),
+	ok(BAD("\x0e\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"
+	       "\x01",
+	       0),
 	   "number without end: %s", err.msg);
 }
 
@@ -168,8 +173,8 @@ static void test_table(void)
 	debug_cie(&s);
 	debug_fde(&s, 0, PC + 0x200, 0x10, "\x0e\x20", 2);
 	debug_fde(&s, 0, PC, 0x100, "\x0e\x10", 2);
-	debug_fde(&s, 0, PC + 0x100, 0, "\x0e\x30", 2);	  /* empty */
-	debug_fde(&s, 8, PC + 0x300, 0x10, "\x0e\x30", 2); /* no cie there */
+	debug_fde(&s, 0, PC + 0x100, 0, "\x0e\x30", 2);	    /* empty */
+	debug_fde(&s, 8, PC + 0x300, 0x10, "\x0e\x30", 2);  /* no cie there */
 	debug_fde(&s, 0, UINT64_MAX - 1, 8, "\x0e\x30", 2); /* wraps */
 	c = open_sec(&s, 0, false);
 	if (!ok(c && xkd_cfi_nfdes(c) == 2, "unreadable and empty ones are left out"))
@@ -183,7 +188,8 @@ static void test_table(void)
 	s.n -= 4;
 	ok(xkd_cfi_open(s.b, s.n, 0, false, &c, &err) == XKD_BADDATA && !c, "cut off: %s", err.msg);
 	s.n = 3;
-	ok(xkd_cfi_open(s.b, s.n, 0, false, &c, &err) == XKD_BADDATA && !c, "three bytes: %s", err.msg);
+	ok(xkd_cfi_open(s.b, s.n, 0, false, &c, &err) == XKD_BADDATA && !c, "three bytes: %s",
+	   err.msg);
 	ok(!xkd_cfi_open(s.b, 0, 0, false, &c, &err) && !xkd_cfi_nfdes(c), "an empty section");
 	xkd_cfi_close(c);
 
@@ -219,8 +225,9 @@ static void test_eh(void)
 	end(&s, at);
 	u(&s, 0, 4); /* terminator */
 	c = open_sec(&s, addr, true);
-	ok(c && xkd_cfi_nfdes(c) == 1 && !xkd_cfi_row_at(c, addr - 0x1000 + 2, &r, &err) && CFA(7, 16) &&
-		   r.signal_frame && r.fde_low == addr - 0x1000 && r.fde_high == addr - 0x1000 + 0x40,
+	ok(c && xkd_cfi_nfdes(c) == 1 && !xkd_cfi_row_at(c, addr - 0x1000 + 2, &r, &err) &&
+		   CFA(7, 16) && r.signal_frame && r.fde_low == addr - 0x1000 &&
+		   r.fde_high == addr - 0x1000 + 0x40,
 	   "eh_frame: personality, pc-relative, signal");
 	xkd_cfi_close(c);
 	s.b[10] = 'Q'; /* P -> unknown */
@@ -265,8 +272,9 @@ static void rule_text(const struct xkd_cfi_rule *q, char *out, size_t n)
 
 static void cfa_text(const struct xkd_cfi_rule *q, char *out, size_t n)
 {
-	static const char *const names[] = { "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8",
-					     "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip" };
+	static const char *const names[] = { "rax", "rdx", "rcx", "rbx", "rsi", "rdi",
+					     "rbp", "rsp", "r8",  "r9",	 "r10", "r11",
+					     "r12", "r13", "r14", "r15", "rip" };
 
 	if (q->kind == XKD_CFI_REG)
 		snprintf(out, n, "%s%+lld", names[q->reg], (long long)q->off);
@@ -345,17 +353,19 @@ static void test_peer(const char *path, const char *section, bool eh, unsigned e
 		skip(section, "not in this build");
 		return;
 	}
-	if (!ok(!xkd_cfi_open(s.data, s.size, s.addr, eh, &p.c, &err), "%s opens %s", section, err.msg))
+	if (!ok(!xkd_cfi_open(s.data, s.size, s.addr, eh, &p.c, &err), "%s opens %s", section,
+		err.msg))
 		return;
 	printf("# %zu FDEs in %" PRIu64 " ms\n", xkd_cfi_nfdes(p.c), xkd_now_ms() - t0);
-	snprintf(cmd, sizeof(cmd), "readelf --wide --debug-dump=frames-interp %s 2>/dev/null", path);
+	snprintf(cmd, sizeof(cmd), "readelf --wide --debug-dump=frames-interp %s 2>/dev/null",
+		 path);
 	f = popen(cmd, "r");
 	while (f && fgets(line, sizeof(line), f))
 		peer_line(&p, line);
 	if (f)
 		pclose(f);
-	ok(p.rows >= min && !p.bad, "%s of %s: %u rows, %u differ from readelf", section, path, p.rows,
-	   p.bad);
+	ok(p.rows >= min && !p.bad, "%s of %s: %u rows, %u differ from readelf", section, path,
+	   p.rows, p.bad);
 	xkd_cfi_close(p.c);
 }
 

@@ -1,5 +1,5 @@
-/* ORC: the four layouts by hand, order, versions; the kernel's table against an independent decoding
- * of its raw words and against the compiler's own call frame information. */
+/* ORC: the four layouts by hand, order, versions; the kernel's table against an independent
+ * decoding of its raw words and against the compiler's own call frame information. */
 #include "symbols/orc.h"
 #include "base/str.h"
 #include "tests/unit/elfsec.h"
@@ -55,10 +55,10 @@ static void test_v1(void)
 {
 	struct table t = { .n = 0 };
 
-	add(&t, TEXT, 8, 0, 5);			    /* sp+8 */
-	add(&t, TEXT + 1, 16, -16, 5 | 1 << 4);	    /* bp at prev sp - 16 */
-	add(&t, TEXT + 4, 0, 0, 0 | 1 << 10);	    /* end */
-	add(&t, TEXT + 8, 0, 0, 0);		    /* undefined */
+	add(&t, TEXT, 8, 0, 5);			/* sp+8 */
+	add(&t, TEXT + 1, 16, -16, 5 | 1 << 4); /* bp at prev sp - 16 */
+	add(&t, TEXT + 4, 0, 0, 0 | 1 << 10);	/* end */
+	add(&t, TEXT + 8, 0, 0, 0);		/* undefined */
 	add(&t, TEXT + 12, 0, 0, 5 | REGS_OLD);
 	add(&t, TEXT + 16, -8, 0, 8 | PART_OLD);
 	add(&t, TEXT + 20, 0, 0, 9);
@@ -72,7 +72,8 @@ static void test_v1(void)
 	is_entry(o, TEXT + 12, XKD_ORC_REGS, XKD_ORC_SP, 0, XKD_ORC_UNDEF, true, "regs");
 	is_entry(o, TEXT + 16, XKD_ORC_REGS_PARTIAL, XKD_ORC_BP_INDIRECT, -8, XKD_ORC_UNDEF, true,
 		 "partial regs");
-	is_entry(o, TEXT + 20, XKD_ORC_CALL, XKD_ORC_SP_INDIRECT, 0, XKD_ORC_UNDEF, false, "sp indirect");
+	is_entry(o, TEXT + 20, XKD_ORC_CALL, XKD_ORC_SP_INDIRECT, 0, XKD_ORC_UNDEF, false,
+		 "sp indirect");
 	is_entry(o, TEXT + 24, XKD_ORC_NONE, XKD_ORC_UNDEF, 0, XKD_ORC_UNDEF, false,
 		 "a register that is none");
 
@@ -111,16 +112,18 @@ static void test_v2_v3_v4(void)
 	is_entry(o, TEXT + 4, XKD_ORC_END, XKD_ORC_UNDEF, 0, XKD_ORC_UNDEF, false, "end");
 	is_entry(o, TEXT + 8, XKD_ORC_NONE, XKD_ORC_UNDEF, 0, XKD_ORC_UNDEF, false, "undefined");
 	is_entry(o, TEXT + 12, XKD_ORC_REGS, XKD_ORC_SP, 0, XKD_ORC_UNDEF, true, "regs, signal");
-	is_entry(o, TEXT + 16, XKD_ORC_REGS_PARTIAL, XKD_ORC_SP, 0, XKD_ORC_UNDEF, false, "partial");
+	is_entry(o, TEXT + 16, XKD_ORC_REGS_PARTIAL, XKD_ORC_SP, 0, XKD_ORC_UNDEF, false,
+		 "partial");
 	is_entry(o, TEXT + 20, XKD_ORC_CALL, XKD_ORC_BP, 16, XKD_ORC_PREV_SP, false, "bp+16");
 	is_entry(o, TEXT + 24, XKD_ORC_NONE, XKD_ORC_SP, 0, XKD_ORC_UNDEF, false, "unknown type");
 	xkd_orc_close(o);
 
 	/* arch/x86/include/asm/orc_types.h of 7.1, in order of number */
-	static const enum xkd_orc_reg v4[] = { XKD_ORC_UNDEF,	   XKD_ORC_AX,	XKD_ORC_DX,
-					       XKD_ORC_SP,	   XKD_ORC_BP,	XKD_ORC_DI,
-					       XKD_ORC_R10,	   XKD_ORC_R13, XKD_ORC_PREV_SP,
-					       XKD_ORC_SP_INDIRECT, XKD_ORC_BP_INDIRECT };
+	static const enum xkd_orc_reg v4[] = {
+		XKD_ORC_UNDEF,	 XKD_ORC_AX,	      XKD_ORC_DX,	  XKD_ORC_SP,
+		XKD_ORC_BP,	 XKD_ORC_DI,	      XKD_ORC_R10,	  XKD_ORC_R13,
+		XKD_ORC_PREV_SP, XKD_ORC_SP_INDIRECT, XKD_ORC_BP_INDIRECT
+	};
 
 	t.n = 0;
 	for (unsigned i = 0; i < 11; i++)
@@ -142,14 +145,15 @@ static void test_order(void)
 	add(&t, TEXT + 32, 0, 0, 0); /* the end of a unit ... */
 	add(&t, TEXT, 8, 0, 5);
 	add(&t, TEXT + 8, 24, 0, 5);
-	add(&t, TEXT + 8, 0, 0, 0); /* ... and one where the next begins */
+	add(&t, TEXT + 8, 0, 0, 0);		     /* ... and one where the next begins */
 	for (int sorted = 0; sorted < 2; sorted++) { /* a false word for it does not harm */
 		o = open_table(&t, sorted, XKD_ORC_V1, NULL);
 		is_entry(o, TEXT, XKD_ORC_CALL, XKD_ORC_SP, 8, XKD_ORC_UNDEF, false, "first");
 		is_entry(o, TEXT + 9, XKD_ORC_CALL, XKD_ORC_SP, 24, XKD_ORC_UNDEF, false,
 			 "the real entry of two");
 		is_entry(o, TEXT + 16, XKD_ORC_CALL, XKD_ORC_SP, 16, XKD_ORC_UNDEF, false, "third");
-		is_entry(o, TEXT + 99, XKD_ORC_NONE, XKD_ORC_UNDEF, 0, XKD_ORC_UNDEF, false, "last");
+		is_entry(o, TEXT + 99, XKD_ORC_NONE, XKD_ORC_UNDEF, 0, XKD_ORC_UNDEF, false,
+			 "last");
 		xkd_orc_close(o);
 	}
 	/* in order of address, yet the end of a unit after the real entry: a module's table */
@@ -221,7 +225,8 @@ static void test_peer(const struct xkd_orc *o, const char *path)
 	FILE *f;
 
 	snprintf(cmd, sizeof(cmd),
-		 "readelf --debug-dump=frames-interp %s 2>/dev/null | awk '/FDE/ { n++ } n %% 400 == 7 && "
+		 "readelf --debug-dump=frames-interp %s 2>/dev/null | awk '/FDE/ { n++ } n %% 400 "
+		 "== 7 && "
 		 "$2 ~ /^rsp\\+/ { print $1, substr($2, 5) } n > 30000 { exit }'",
 		 path);
 	f = popen(cmd, "r");
@@ -264,7 +269,8 @@ static void test_kernel(void)
 	printf("# open took %" PRIu64 " ms for %zu entries\n", xkd_now_ms() - t0, n);
 	is_u64(xkd_orc_version(o), XKD_ORC_V1, "6.1 is version 1");
 	for (size_t i = 0; i < n; i += 97) {
-		uint64_t at = ip.addr + 4 * i + (uint64_t)(int64_t)(int32_t)xkd_get_le(ip.data + 4 * i, 4);
+		uint64_t at = ip.addr + 4 * i +
+			      (uint64_t)(int64_t)(int32_t)xkd_get_le(ip.data + 4 * i, 4);
 
 		if (xkd_orc_at(o, at, &e) || e.ip != at)
 			bad++;

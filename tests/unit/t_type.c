@@ -27,16 +27,18 @@ static enum xkd_rc load_target(struct xkd_types *p, const struct xkd_type *t,
 	*target = lots[t->id].target;
 	if (lots[t->id].rc == XKD_STALE) /* a provider that asks for what it is just making */
 		return xkd_type_target(t, target, err);
-	return lots[t->id].rc ? xkd_err_set(err, lots[t->id].rc, "bad type %d", (int)t->id) : XKD_OK;
+	return lots[t->id].rc ? xkd_err_set(err, lots[t->id].rc, "bad type %d", (int)t->id)
+			      : XKD_OK;
 }
 
-static enum xkd_rc load_members(struct xkd_types *p, const struct xkd_type *t, struct xkd_member **m,
-				size_t *n, struct xkd_err *err)
+static enum xkd_rc load_members(struct xkd_types *p, const struct xkd_type *t,
+				struct xkd_member **m, size_t *n, struct xkd_err *err)
 {
 	((struct fake *)p)->loads++;
 	*m = lots[t->id].m;
 	*n = lots[t->id].n;
-	return lots[t->id].rc ? xkd_err_set(err, lots[t->id].rc, "bad type %d", (int)t->id) : XKD_OK;
+	return lots[t->id].rc ? xkd_err_set(err, lots[t->id].rc, "bad type %d", (int)t->id)
+			      : XKD_OK;
 }
 
 static enum xkd_rc load_params(struct xkd_types *p, const struct xkd_type *t, struct xkd_param **pa,
@@ -191,7 +193,8 @@ static void test_lazy(struct fake *f)
 	ok(xkd_type_members(decl, &m, &n, &err) == XKD_NOTFOUND &&
 		   strstr(err.msg, "struct opaque is only declared here"),
 	   "a declaration has no members: %s", err.msg);
-	ok(xkd_type_members(td, &m, &n, &err) == XKD_NOTFOUND && n == 0, "a typedef has no members");
+	ok(xkd_type_members(td, &m, &n, &err) == XKD_NOTFOUND && n == 0,
+	   "a typedef has no members");
 	ok(xkd_type_target(xkd_type_builtin(XKD_BI_INT), &to, &err) == XKD_NOTFOUND,
 	   "an int has no target");
 
@@ -250,7 +253,8 @@ static void test_same(struct fake *f, struct fake *g)
 	struct xkd_type *an2 = mk(g, 46, XKD_T_STRUCT, NULL, NULL);
 	struct xkd_type *td = mk(g, 47, XKD_T_TYPEDEF, "ulong_t", a);
 	struct xkd_type *c = mk(g, 48, XKD_T_CONST, NULL, a);
-	struct xkd_type *e1 = mk(f, 49, XKD_T_ENUM, NULL, NULL), *e2 = mk(g, 50, XKD_T_ENUM, NULL, NULL);
+	struct xkd_type *e1 = mk(f, 49, XKD_T_ENUM, NULL, NULL),
+			*e2 = mk(g, 50, XKD_T_ENUM, NULL, NULL);
 
 	a->size = ll->size = 8;
 	s1->size = s2->size = u->size = an1->size = an2->size = 8;
@@ -273,7 +277,8 @@ static void test_same(struct fake *f, struct fake *g)
 	lots[50].e[0].val = 2;
 	ok(!xkd_type_same(e1, e2), "of the same values");
 	ok(xkd_type_same(xkd_type_ptr_to(a), xkd_type_ptr_to(td)), "pointers to the same");
-	ok(!xkd_type_same(xkd_type_array_of(a, 2), xkd_type_array_of(ul, 3)), "array lengths count");
+	ok(!xkd_type_same(xkd_type_array_of(a, 2), xkd_type_array_of(ul, 3)),
+	   "array lengths count");
 	ok(xkd_type_same(NULL, xkd_type_builtin(XKD_BI_VOID)), "nothing is void");
 }
 
@@ -337,7 +342,8 @@ static void test_builtin(void)
 	SIZE(XKD_BI_UINT, unsigned int);
 	SIZE(XKD_BI_LONG, long);
 	SIZE(XKD_BI_ULLONG, unsigned long long);
-	ok(xkd_type_builtin(XKD_BI_CHAR)->is_signed == ((char)-1 < 0), "char's sign is the compiler's");
+	ok(xkd_type_builtin(XKD_BI_CHAR)->is_signed == ((char)-1 < 0),
+	   "char's sign is the compiler's");
 }
 
 int main(void)

@@ -1,0 +1,16 @@
+# Fuzz targets: fuzz_NAME.c each. In make check they replay their seeds (replay_NAME); to fuzz one:
+#   clang -std=gnu11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined \
+#     tests/fuzz/fuzz_NAME.c <its sources> -o fuzz_NAME && ./fuzz_NAME CORPUS tests/fuzz/seeds/NAME
+check_PROGRAMS += tests/fuzz/replay_btf tests/fuzz/replay_orc tests/fuzz/replay_cfi
+tests_fuzz_replay_btf_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_btf.c
+tests_fuzz_replay_btf_LDADD = $(XKD_TEST_LIBS)
+tests_fuzz_replay_orc_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_orc.c
+tests_fuzz_replay_orc_LDADD = $(XKD_TEST_LIBS)
+tests_fuzz_replay_cfi_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_cfi.c
+tests_fuzz_replay_cfi_LDADD = $(XKD_TEST_LIBS)
+EXTRA_DIST += \
+	tests/fuzz/seeds/btf/circles tests/fuzz/seeds/btf/every-kind tests/fuzz/seeds/btf/split \
+	tests/fuzz/seeds/cfi/eh tests/fuzz/seeds/cfi/every-instruction \
+	tests/fuzz/seeds/cfi/long-records \
+	tests/fuzz/seeds/orc/unsorted tests/fuzz/seeds/orc/v1 tests/fuzz/seeds/orc/v3 \
+	tests/fuzz/seeds/orc/v4-header
