@@ -43,11 +43,9 @@ static void head(struct xkd_out *o, const struct kview *v)
 /* The first four argument registers, as this frame has them. */
 static void args_cells(struct xkd_session *s, const struct xkd_frame *f)
 {
-	static const unsigned dwarf[] = { 5, 4, 1, 2 }; /* rdi rsi rdx rcx */
-
 	xkd_out(&s->out, ": ");
-	for (size_t i = 0; i < XKD_COUNT(dwarf); i++) {
-		int reg = s->t->arch->reg_from_dwarf(dwarf[i]);
+	for (size_t i = 0; i < XKD_COUNT(s->t->arch->arg_regs); i++) {
+		int reg = s->t->arch->arg_regs[i];
 
 		if (xkd_reg_known(&f->regs, reg))
 			xkd_out_st(&s->out, XKD_ST_NUM, "%s ", XKD_ADDR(f->regs.v[reg]));

@@ -99,6 +99,8 @@ struct xkd_arch {
 	int pc, sp, fp, flags;
 	int ptroot; /* the page-table root register */
 	unsigned ptr_size;
+	uint64_t dwarf_saved; /* bits by DWARF number: what a call keeps, by the ABI */
+	int arg_regs[4];      /* the first integer arguments of a call */
 	const char *gdb_arch; /* what target.xml calls it */
 	/* false if the name is none of ours */
 	bool (*reg_find)(const char *name, struct xkd_regname *rn);

@@ -125,17 +125,15 @@ static void orc_bp(const struct xkd_ctx *ctx, const struct xkd_regs *regs,
 static void cfi_regs(const struct xkd_ctx *ctx, const struct xkd_regs *regs,
 		     const struct xkd_cfi_row *row, struct xkd_step *step)
 {
-	static const uint8_t saved[] = { 3, 6, 12, 13, 14, 15 }; /* DWARF numbers: rbx rbp r12-r15 */
 	struct xkd_err ignored;
 
 	for (unsigned d = 0; d < 16; d++) {
 		const struct xkd_cfi_rule *r = &row->reg[d];
 		int reg = ctx->t->arch->reg_from_dwarf(d);
-		bool keep = r->kind == XKD_CFI_SAME;
+		bool keep = r->kind == XKD_CFI_SAME ||
+			    (r->kind == XKD_CFI_UNSPEC && ctx->t->arch->dwarf_saved >> d & 1);
 		uint64_t v;
 
-		for (size_t i = 0; r->kind == XKD_CFI_UNSPEC && i < sizeof(saved); i++)
-			keep |= saved[i] == d;
 		if (keep && xkd_reg_known(regs, reg))
 			xkd_reg_put(&step->regs, reg, regs->v[reg]);
 		else if (r->kind == XKD_CFI_OFFSET &&
