@@ -18,5 +18,10 @@ enum xkd_rc xkd_btf_var(struct xkd_btf *b, const char *name, const struct xkd_ty
 /* A function's prototype by name. */
 enum xkd_rc xkd_btf_func(struct xkd_btf *b, const char *name, const struct xkd_type **t,
 			 struct xkd_err *err) XKD_MUST;
+/* An enumeration constant by name, of unnamed enumerations too (one pass over all records). */
+enum xkd_rc xkd_btf_enumerator(struct xkd_btf *b, const char *name, const struct xkd_type **t,
+			       uint64_t *val, struct xkd_err *err) XKD_MUST;
+/* The BTF whose provider this is: the reverse of xkd_btf_types. */
+struct xkd_btf *xkd_btf_of(struct xkd_types *p);
 uint32_t xkd_btf_ntypes(struct xkd_btf *b); /* including the base's and void */
 #endif

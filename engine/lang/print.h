@@ -9,10 +9,11 @@ struct xkd_print_opts {
 	bool verbose;	   /* -v: "struct T, N elements, 0xSIZE bytes", element counts */
 	bool block;	   /* -b: nested structs in line, pointers not followed */
 	bool no_offsets;   /* -o */
-	bool types;	   /* -t */
 	bool compact;	   /* -c */
 	uint64_t array_max; /* -a[n]; 0: first element only, as kd does, flexible ones by a counter */
-	const char *fields[16]; /* only these (prefix match; a trailing '.' descends) */
+	/* only these: a name, its beginning where no member has it in full, or a wildcard; "a.b" goes
+	 * down, "a." shows all of a */
+	const char *fields[16];
 	int nfields;
 };
 /* dt TYPE: the layout alone. */
@@ -27,4 +28,8 @@ enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
  * "0n1 ( KVM_PIO_BUS )", `"text"`; unreadable: "??". Never fails. */
 void xkd_value_brief(const struct xkd_ctx *ctx, const struct xkd_value *v, bool style_dv,
 		     struct xkd_buf *out);
+/* "(struct kvm_vcpu * vcpu = 0xffff8e73`25740000, int len = 0n1)" of the context's function, with the
+ * parentheses; multi_line: one parameter a line, tabs before. Appends nothing when no debug info
+ * covers the place. Never fails; what is not known says why in angle brackets. */
+void xkd_print_params(const struct xkd_ctx *ctx, struct xkd_buf *out, bool multi_line);
 #endif

@@ -1,0 +1,338 @@
+/* One value in a few words, in the styles of dt and of dv, kp. Never fails: what cannot be read is
+ * "??", what is not available says why in angle brackets. Invariant: at most a bounded piece of the
+ * target is read for a value (one scalar, or BRIEF_STR bytes of a string). */
+#include "base/str.h"
+#include "engine/lang/print_int.h"
+#include <stdio.h>
+#include <string.h>
+
+#define BRIEF_STR 128
+
+void xkd_text_hex(struct xkd_buf *out, uint64_t v)
+{
+	if (!v)
+		xkd_buf_str(out, "0");
+	else if (v >> 32)
+		xkd_buf_printf(out, "0x%llx`%08llx", (unsigned long long)(v >> 32),
+			       (unsigned long long)(v & 0xffffffff));
+	else
+		xkd_buf_printf(out, "0x%llx", (unsigned long long)v);
+}
+
+void xkd_text_spell(const struct xkd_type *type, struct xkd_buf *out)
+{
+	size_t len = out->len;
+
+	xkd_type_spell(type, NULL, out);
+	if (out->len == len)
+		xkd_buf_str(out, "?");
+}
+
+/* Quoted, up to the first NUL; "..." when it goes on. */
+static void quoted(struct xkd_buf *out, const char *s, size_t n, bool more)
+{
+	size_t len = strnlen(s, n);
+
+	xkd_buf_ch(out, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '"' || s[i] == '\\')
+			xkd_buf_ch(out, '\\');
+		if (s[i] == '\n')
+			xkd_buf_str(out, "\\n");
+		else
+			xkd_buf_ch(out, s[i]);
+	}
+	xkd_buf_str(out, len == n && more ? "..." : "");
+	xkd_buf_ch(out, '"');
+}
+
+static void integer(const struct xkd_type *s, uint64_t num, struct xkd_buf *out)
+{
+	if (s->is_signed)
+		xkd_buf_printf(out, "0n%lld", (long long)num);
+	else
+		xkd_text_hex(out, num);
+	if (s->is_char && s->size == 1) {
+		char c = (char)num;
+
+		xkd_buf_printf(out, c >= 0x20 && c < 0x7f ? " '%c'" : " ''", c);
+	}
+}
+
+static void enumeration(const struct xkd_type *s, uint64_t num, bool dv, struct xkd_buf *out)
+{
+	const struct xkd_enumerator *e;
+	const char *name = NULL;
+	size_t n;
+
+	if (!xkd_type_enums(s, &e, &n, NULL))
+		for (size_t i = 0; i < n && !name; i++)
+			if (xkd_lang_fit(s, e[i].val) == num)
+				name = e[i].name;
+	if (dv && name)
+		xkd_buf_printf(out, "%s (0n%lld)", name, (long long)num);
+	else if (name)
+		xkd_buf_printf(out, "0n%lld ( %s )", (long long)num, name);
+	else
+		xkd_buf_printf(out, "0n%lld (no matching name)", (long long)num);
+}
+
+static void bitfield(const struct xkd_type *s, const struct xkd_value *v, uint64_t raw, bool dv,
+		     struct xkd_buf *out)
+{
+	if (s->kind == XKD_T_ENUM) {
+		enumeration(s, raw, dv, out);
+		return;
+	}
+	xkd_buf_str(out, "0y");
+	for (unsigned i = v->bit_size; i-- > 0;)
+		xkd_buf_ch(out, raw >> i & 1 ? '1' : '0');
+	if (v->bit_size > 1) {
+		xkd_buf_str(out, " (");
+		xkd_text_hex(out, raw);
+		xkd_buf_ch(out, ')');
+	}
+}
+
+/* " kvm!foo" when a symbol is exactly there. */
+static void exact_symbol(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *out)
+{
+	struct xkd_symref sym;
+
+	if (addr && !xkd_sym_at(ctx->t, addr, &sym, NULL) && sym.addr == addr)
+		xkd_buf_printf(out, " %s!%s", sym.mod->name, sym.name);
+}
+
+static bool string_at(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *out)
+{
+	char s[BRIEF_STR];
+	size_t done = 0;
+	enum xkd_rc rc = xkd_ctx_read(ctx, addr, s, sizeof(s), &done, NULL);
+
+	if (rc && !memchr(s, 0, done))
+		return false;
+	xkd_buf_ch(out, ' ');
+	quoted(out, s, done, true);
+	return true;
+}
+
+static void pointer(const struct xkd_ctx *ctx, const struct xkd_value *v,
+		    const struct xkd_type *s, uint64_t num, bool dv, struct xkd_buf *out)
+{
+	const struct xkd_type *t, *ts;
+
+	if (!num && !dv) {
+		xkd_buf_str(out, "(null)");
+		return;
+	}
+	xkd_buf_printf(out, "0x%s", XKD_ADDR(num));
+	if (xkd_lang_target(ctx, v->mod, s, &t, NULL))
+		return;
+	ts = xkd_type_strip(t);
+	if (ts->kind == XKD_T_INT && ts->is_char && ts->size == 1 && ts->is_signed && num &&
+	    string_at(ctx, num, out))
+		return;
+	if (ts->kind == XKD_T_FUNC && !dv) {
+		const struct xkd_type *ret = NULL;
+
+		xkd_buf_str(out, "     ");
+		if (!xkd_type_target(ts, &ret, NULL))
+			xkd_text_spell(ret ? ret : xkd_type_builtin(XKD_BI_VOID), out);
+		xkd_buf_ch(out, ' ');
+	} else if (!dv) {
+		xkd_buf_ch(out, ' ');
+		xkd_text_type(ctx, v->mod, t, false, out);
+	}
+	exact_symbol(ctx, num, out);
+}
+
+static void wide(const uint8_t *b, size_t n, const struct xkd_type *s, struct xkd_buf *out)
+{
+	float f;
+	double d;
+
+	if (s->kind == XKD_T_FLOAT && n == 4) {
+		memcpy(&f, b, 4);
+		xkd_buf_printf(out, "%g", (double)f);
+	} else if (s->kind == XKD_T_FLOAT && n == 8) {
+		memcpy(&d, b, 8);
+		xkd_buf_printf(out, "%g", d);
+	} else {
+		xkd_buf_str(out, "0x");
+		for (size_t i = n; i-- > 0;)
+			xkd_buf_printf(out, "%02x", b[i]);
+	}
+}
+
+static void scalar(const struct xkd_ctx *ctx, const struct xkd_value *v, const struct xkd_type *s,
+		   bool dv, struct xkd_buf *out)
+{
+	uint8_t b[16];
+	uint64_t num;
+	unsigned bits;
+	size_t n;
+
+	if (s->kind == XKD_T_FLOAT || s->size > 8) {
+		if (s->size > sizeof(b) || xkd_value_bytes(ctx, v, b, sizeof(b), &n, NULL) ||
+		    n != s->size)
+			xkd_buf_str(out, "??");
+		else
+			wide(b, n, s, out);
+		return;
+	}
+	if (v->bit_size) {
+		if (xkd_value_raw(ctx, v, &num, &bits, NULL))
+			xkd_buf_str(out, "??");
+		else
+			bitfield(s, v, num, dv, out);
+		return;
+	}
+	if (xkd_value_u64(ctx, v, &num, NULL)) {
+		xkd_buf_str(out, "??");
+		return;
+	}
+	if (s->kind == XKD_T_PTR)
+		pointer(ctx, v, s, num, dv, out);
+	else if (s->kind == XKD_T_ENUM)
+		enumeration(s, num, dv, out);
+	else if (s->kind == XKD_T_BOOL)
+		xkd_buf_printf(out, num > 1 ? "0x%llx (no bool)" : num ? "true" : "false",
+			       (unsigned long long)num);
+	else
+		integer(s, num, out);
+}
+
+static void array(const struct xkd_ctx *ctx, const struct xkd_value *v, const struct xkd_type *s,
+		  bool dv, struct xkd_buf *out)
+{
+	const struct xkd_type *e, *es;
+	char str[BRIEF_STR];
+	struct xkd_value first;
+	size_t n = 0;
+	bool text;
+
+	if (xkd_lang_target(ctx, v->mod, s, &e, NULL)) {
+		xkd_buf_str(out, "??");
+		return;
+	}
+	es = xkd_type_strip(e);
+	text = es->kind == XKD_T_INT && es->is_char && es->size == 1 && es->is_signed && s->nelem;
+	if (dv)
+		xkd_text_spell(s, out);
+	else
+		xkd_buf_printf(out, "[%llu]", (unsigned long long)s->nelem);
+	if (text) {
+		xkd_buf_str(out, dv ? " " : "  ");
+		if (xkd_value_bytes(ctx, v, (uint8_t *)str, sizeof(str), &n, NULL) && !n)
+			xkd_buf_str(out, "??");
+		else
+			quoted(out, str, n, n < s->nelem);
+		return;
+	}
+	if (dv)
+		return;
+	xkd_buf_ch(out, ' ');
+	if (!s->nelem || !xkd_type_is_scalar(es) || xkd_value_index(ctx, v, 0, &first, NULL))
+		xkd_text_type(ctx, v->mod, e, false, out);
+	else
+		xkd_value_brief(ctx, &first, false, out);
+}
+
+/* "list_head [ 0x... - 0x... ]", as kd shows its _LIST_ENTRY. */
+static bool list_head(const struct xkd_ctx *ctx, const struct xkd_value *v,
+		      const struct xkd_type *s, struct xkd_buf *out)
+{
+	struct xkd_value next, prev;
+	uint64_t a, b;
+
+	if (!s->name || strcmp(s->name, "list_head") || xkd_value_member(ctx, v, "next", &next, NULL) ||
+	    xkd_value_member(ctx, v, "prev", &prev, NULL))
+		return false;
+	if (xkd_value_u64(ctx, &next, &a, NULL) || xkd_value_u64(ctx, &prev, &b, NULL))
+		xkd_buf_str(out, "list_head [ ?? - ?? ]");
+	else
+		xkd_buf_printf(out, "list_head [ 0x%s - 0x%s ]", XKD_ADDR(a), XKD_ADDR(b));
+	return true;
+}
+
+const char *xkd_counter_name(const struct xkd_ctx *ctx, struct xkd_module *mod,
+			     const struct xkd_type *type)
+{
+	static const char *const names[] = { "atomic_t", "atomic64_t", "atomic_long_t", "refcount_t",
+					     "local_t",	 "local64_t",  "refcount_struct", "kref" };
+	const struct xkd_type *t = xkd_type_unqual(type);
+
+	for (int steps = 0; t && steps < 8; steps++) {
+		for (size_t i = 0; t->name && i < XKD_COUNT(names); i++)
+			if (!strcmp(t->name, names[i]) && xkd_lang_strip(ctx, mod, t)->size <= 8)
+				return names[i];
+		if (t->kind != XKD_T_TYPEDEF || xkd_type_target(t, &t, NULL))
+			return NULL;
+		t = t ? xkd_type_unqual(t) : NULL;
+	}
+	return NULL;
+}
+
+/* The one number inside nested structs of one member. */
+static bool counter(const struct xkd_ctx *ctx, const struct xkd_value *v, struct xkd_buf *out)
+{
+	const char *name = xkd_counter_name(ctx, v->mod, v->type);
+	struct xkd_value in = *v, next;
+
+	for (int depth = 0; name && depth < 6; depth++) {
+		const struct xkd_type *s = xkd_lang_strip(ctx, in.mod, in.type);
+		const struct xkd_member *m;
+		size_t n;
+
+		if (xkd_type_is_scalar(s)) {
+			xkd_buf_printf(out, "%s ", name);
+			scalar(ctx, &in, s, false, out);
+			return true;
+		}
+		if (s->kind != XKD_T_STRUCT || xkd_type_members(s, &m, &n, NULL) || n != 1 ||
+		    xkd_value_member_of(ctx, &in, m, &next, NULL))
+			return false;
+		in = next;
+	}
+	return false;
+}
+
+void xkd_value_brief(const struct xkd_ctx *ctx, const struct xkd_value *v, bool style_dv,
+		     struct xkd_buf *out)
+{
+	const struct xkd_type *s = xkd_lang_strip(ctx, v->mod, v->type);
+
+	if (v->kind == XKD_V_UNAVAIL) {
+		xkd_buf_printf(out, v->why[0] == '<' ? "%s" : "<%s>",
+			       v->why[0] ? v->why : "not available");
+		return;
+	}
+	switch (s->kind) {
+	case XKD_T_INT:
+	case XKD_T_BOOL:
+	case XKD_T_FLOAT:
+	case XKD_T_PTR:
+	case XKD_T_ENUM:
+		scalar(ctx, v, s, style_dv, out);
+		break;
+	case XKD_T_ARRAY:
+		array(ctx, v, s, style_dv, out);
+		break;
+	case XKD_T_STRUCT:
+	case XKD_T_UNION:
+		if (list_head(ctx, v, s, out) || counter(ctx, v, out))
+			break;
+		if (style_dv)
+			xkd_text_spell(v->type, out);
+		else
+			xkd_text_type(ctx, v->mod, v->type, false, out);
+		break;
+	case XKD_T_FUNC:
+		xkd_buf_printf(out, "0x%s", XKD_ADDR(v->addr));
+		exact_symbol(ctx, v->addr, out);
+		break;
+	default:
+		xkd_buf_str(out, v->kind == XKD_V_MEM ? "<no type>" : "<void>");
+		break;
+	}
+}
