@@ -90,7 +90,7 @@ static enum xkd_rc add_exec(struct xkd_session *s, struct xkd_args *a, bool patt
 	proto.cmds = (char *)xkd_arg_string(s, a);
 	rc = xkd_arg_done(a, err);
 	if (!rc)
-		rc = xkd_bkpt_add(s, a->prefix, &proto, &b, err);
+		rc = xkd_bkpt_add(xkd_session_runner(s), a->prefix, &proto, &b, err);
 	if (rc == XKD_SYNTAX && err && err->pos >= 0 && !strncmp(a->line + at, proto.spec, strlen(proto.spec)))
 		err->pos += at;
 	if (!rc)
@@ -111,6 +111,7 @@ static enum xkd_rc bm_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 static enum xkd_rc ba_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
 	struct xkd_bkpt proto = { .only_cpu = -1 };
+	const struct xkd_ctx *ctx;
 	struct xkd_bkpt *b;
 	char word[16];
 	uint64_t size = 1, addr;
@@ -137,14 +138,16 @@ static enum xkd_rc ba_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	proto.cmds = (char *)xkd_arg_string(s, a);
 	rc = xkd_arg_done(a, err);
 	if (!rc)
-		rc = xkd_eval_u64(&s->ctx, &s->env, XKD_MASM, proto.spec, NULL, &s->cmd_arena, &addr,
+		rc = xkd_session_ctx(s, &ctx, err);
+	if (!rc)
+		rc = xkd_eval_u64(ctx, &s->env, XKD_MASM, proto.spec, NULL, &s->cmd_arena, &addr,
 				  err);
 	if (rc)
 		return rc;
 	if (addr & (proto.size - 1))
 		return xkd_err_addr(err, XKD_SYNTAX, addr, "%s is not aligned to %u bytes",
 				    XKD_ADDR(addr), proto.size);
-	rc = xkd_bkpt_add(s, a->prefix, &proto, &b, err);
+	rc = xkd_bkpt_add(xkd_session_runner(s), a->prefix, &proto, &b, err);
 	if (!rc)
 		say_set(s, b);
 	return rc;
@@ -253,8 +256,8 @@ static enum xkd_rc bc_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 		if (!listed(list, id))
 			continue;
 		n++;
-		rc = !strcmp(a->name, "bc") ? xkd_bkpt_del(s, id, err) :
-					      xkd_bkpt_enable(s, id, !strcmp(a->name, "be"), err);
+		rc = !strcmp(a->name, "bc") ? xkd_bkpt_del(xkd_session_runner(s), id, err) :
+					      xkd_bkpt_enable(xkd_session_runner(s), id, !strcmp(a->name, "be"), err);
 	}
 	if (!rc && !n && !strchr(list, '*'))
 		rc = xkd_err_set(err, XKD_NOTFOUND, "no breakpoint %s", list);

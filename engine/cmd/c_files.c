@@ -108,7 +108,7 @@ static void changed(struct xkd_session *s)
 {
 	s->t->gen.modules++;
 	s->ctx_valid = false;
-	xkd_bkpt_refresh(s);
+	xkd_bkpt_refresh(xkd_session_runner(s));
 }
 
 /* Looks for the kernel from the beginning. */
@@ -294,4 +294,4 @@ static const struct xkd_cmd rows[] = {
 	{ ".reload", "[/f] [/i] [/u] [mod[=addr]]", XKD_FX_TARGET | XKD_FX_STOPPED,
 	  "find the kernel and its modules again, load symbols", cmd_reload, more_reload, NULL },
 };
-const struct xkd_cmd_family xkd_family_files = { "symbol files", rows, XKD_COUNT(rows) };
+const struct xkd_cmd_family xkd_family_files = { "Symbol files", rows, XKD_COUNT(rows) };

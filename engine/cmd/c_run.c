@@ -12,7 +12,7 @@
 /* After a stop: its banner or its breakpoint's commands. *again: one of these resumed. */
 static void after_stop(struct xkd_session *s, const struct xkd_stop *stop, bool *again)
 {
-	struct xkd_bkpt *b = stop->kind == XKD_STOPPED_BP ? xkd_bkpt_find(s, stop->bp_id) : NULL;
+	struct xkd_bkpt *b = stop->kind == XKD_STOPPED_BP ? xkd_bkpt_find(&s->bkpts, stop->bp_id) : NULL;
 	struct xkd_err ignored;
 	char *cmds;
 	bool once;
@@ -25,7 +25,7 @@ static void after_stop(struct xkd_session *s, const struct xkd_stop *stop, bool 
 	cmds = xkd_strdup(b->cmds); /* the string may delete its own breakpoint */
 	once = b->once;
 	if (once)
-		(void)!xkd_bkpt_del(s, b->id, &ignored);
+		(void)!xkd_bkpt_del(xkd_session_runner(s), b->id, &ignored);
 	s->in_bp_cmds = true;
 	s->resume_wanted = false;
 	xkd_session_run(s, cmds, NULL);
@@ -48,8 +48,10 @@ static enum xkd_rc go_loop(struct xkd_session *s, const uint64_t *addrs, size_t 
 	xkd_out_flush(&s->out);
 	while (again) {
 		struct xkd_stop stop = { .kind = XKD_STOPPED_OTHER };
-		enum xkd_rc rc = n ? xkd_run_to(s, addrs, n, &stop, err) : xkd_run_go(s, &stop, err);
+		struct xkd_run *r = xkd_session_runner(s);
+		enum xkd_rc rc = n ? xkd_run_to(r, addrs, n, &stop, err) : xkd_run_go(r, &stop, err);
 
+		xkd_session_stopped(s, s->t->stop_cpu);
 		if (rc)
 			return rc;
 		after_stop(s, &stop, &again);
@@ -102,7 +104,8 @@ static enum xkd_rc steps(struct xkd_session *s, struct xkd_args *a, bool over, s
 	for (uint64_t i = 0; !rc && i < count; i++) {
 		rc = xkd_cancel_check(&s->cancel, err);
 		if (!rc)
-			rc = xkd_run_step(s, over, &stop, err);
+			rc = xkd_run_step(xkd_session_runner(s), over, &stop, err);
+		xkd_session_stopped(s, s->t->stop_cpu);
 		if (!rc && stop.kind != XKD_STOPPED_STEP)
 			break;
 	}
@@ -129,7 +132,8 @@ static enum xkd_rc gu_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	enum xkd_rc rc = xkd_arg_done(a, err);
 
 	if (!rc)
-		rc = xkd_run_finish(s, &stop, err);
+		rc = xkd_run_finish(xkd_session_runner(s), &stop, err);
+	xkd_session_stopped(s, s->t->stop_cpu);
 	if (rc)
 		return rc;
 	after_stop(s, &stop, &again);

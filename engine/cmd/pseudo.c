@@ -105,7 +105,7 @@ static bool of_breakpoint(struct xkd_session *s, const char *digits, uint64_t *v
 
 	if (end == digits || *end)
 		return false;
-	bp = xkd_bkpt_find(s, (unsigned)id);
+	bp = xkd_bkpt_find(&s->bkpts, (unsigned)id);
 	if (!bp || !bp->locs.n)
 		return false;
 	*val = bp->locs.p[0];

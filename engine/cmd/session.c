@@ -33,7 +33,7 @@ void xkd_session_fini(struct xkd_session *s)
 	if (s->t)
 		(void)!xkd_session_detach(s, NULL);
 	xkd_session_logclose(s);
-	xkd_vec_fini(&s->bkpts.list);
+	xkd_bkpts_fini(&s->bkpts);
 	xkd_sympath_fini(&s->sympath);
 	xkd_arena_fini(&s->cmd_arena);
 	xkd_buf_fini(&s->hinted);
@@ -248,7 +248,7 @@ static void drop_breakpoints(struct xkd_session *s)
 	while (s->bkpts.list.n) {
 		size_t n = s->bkpts.list.n;
 
-		(void)!xkd_bkpt_del(s, s->bkpts.list.p[0]->id, NULL);
+		(void)!xkd_bkpt_del(xkd_session_runner(s), s->bkpts.list.p[0]->id, NULL);
 		if (s->bkpts.list.n >= n)
 			break; /* never turn in a circle over one that does not go */
 	}
@@ -267,7 +267,7 @@ enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err)
 	xkd_cancel_clear(&s->cancel);
 	s->lost = s->t->lost;
 	if (!s->lost)
-		rc = xkd_run_remove_all(s, err);
+		rc = xkd_run_remove_all(xkd_session_runner(s), err);
 	drop_breakpoints(s);
 	rc2 = xkd_target_close(s->t, s->leave_halted, &sub);
 	s->t = NULL;
@@ -377,6 +377,18 @@ enum xkd_rc xkd_session_cpu_index(struct xkd_session *s, uint64_t n, int *cpu, s
 	}
 	return xkd_err_set(err, XKD_NOTFOUND, "there is no CPU %llu: the target has %zu",
 			   (unsigned long long)n, s->t->cpus.n);
+}
+
+struct xkd_run *xkd_session_runner(struct xkd_session *s)
+{
+	const struct xkd_ctx *ctx;
+	struct xkd_err ignored;
+	bool has = s->t && !s->t->lost && !s->t->running && !xkd_session_ctx(s, &ctx, &ignored);
+
+	s->run = (struct xkd_run){ .t = s->t, .bkpts = &s->bkpts, .env = &s->env,
+				   .arena = &s->cmd_arena, .out = &s->out, .cpu = s->cpu,
+				   .ctx = has ? &s->base : NULL, .frame = s->frame };
+	return &s->run;
 }
 
 void xkd_session_stopped(struct xkd_session *s, int cpu)

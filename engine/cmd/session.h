@@ -16,6 +16,7 @@ struct xkd_session {
 	struct xkd_sympath sympath; /* before a target exists; copied into it */
 	struct xkd_arena cmd_arena; /* emptied after each typed line */
 	struct xkd_bkpts bkpts;
+	struct xkd_run run; /* as last filled by xkd_session_runner */
 	struct xkd_env env;
 	uint64_t tregs[20];
 	bool leave_halted;
@@ -61,6 +62,8 @@ enum xkd_rc xkd_session_set_frame(struct xkd_session *s, unsigned no, struct xkd
 /* The index of the CPU that users call n: the kernel's number where it is known, else the index. */
 enum xkd_rc xkd_session_cpu_index(struct xkd_session *s, uint64_t n, int *cpu,
 				  struct xkd_err *err) XKD_MUST;
+/* What engine/run works on, made of the session as it is now. */
+struct xkd_run *xkd_session_runner(struct xkd_session *s);
 void xkd_session_stopped(struct xkd_session *s, int cpu); /* after a stop: forget the old context */
 
 /* Runs commands (';' or newline between them) inside a running command: breakpoint command strings,

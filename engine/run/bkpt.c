@@ -2,18 +2,18 @@
  * waits for it; on a loaded module that lacks the symbol it fails at once. */
 #include "engine/run/run.h"
 #include "base/str.h"
-#include "engine/cmd/session.h"
+
 #include "engine/run/place.h"
 #include <elf.h>
 #include <string.h>
 
 #define PATTERN_MAX 1000
 
-struct xkd_bkpt *xkd_bkpt_find(struct xkd_session *s, unsigned id)
+struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id)
 {
-	for (size_t i = 0; i < s->bkpts.list.n; i++)
-		if (s->bkpts.list.p[i]->id == id)
-			return s->bkpts.list.p[i];
+	for (size_t i = 0; i < all->list.n; i++)
+		if (all->list.p[i]->id == id)
+			return all->list.p[i];
 	return NULL;
 }
 
@@ -26,12 +26,12 @@ static void free_bkpt(struct xkd_bkpt *b)
 	free(b);
 }
 
-void xkd_bkpts_fini(struct xkd_session *s)
+void xkd_bkpts_fini(struct xkd_bkpts *all)
 {
-	for (size_t i = 0; i < s->bkpts.list.n; i++)
-		free_bkpt(s->bkpts.list.p[i]);
-	xkd_vec_fini(&s->bkpts.list);
-	xkd_vec_fini(&s->bkpts.placed);
+	for (size_t i = 0; i < all->list.n; i++)
+		free_bkpt(all->list.p[i]);
+	xkd_vec_fini(&all->list);
+	xkd_vec_fini(&all->placed);
 }
 
 struct collect {
@@ -57,7 +57,7 @@ static bool collect_one(void *arg, const struct xkd_symref *sym)
 }
 
 /* Does the spec name a module that is not loaded? */
-static bool module_missing(struct xkd_session *s, const char *spec)
+static bool module_missing(struct xkd_run *r, const char *spec)
 {
 	const char *bang = strchr(spec, '!');
 	char mod[128];
@@ -67,15 +67,13 @@ static bool module_missing(struct xkd_session *s, const char *spec)
 	memcpy(mod, spec, (size_t)(bang - spec));
 	mod[bang - spec] = 0;
 	return mod[strspn(mod, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == 0 &&
-	       !xkd_target_mod_named(s->t, mod);
+	       !xkd_target_mod_named(r->t, mod);
 }
 
-static enum xkd_rc resolve(struct xkd_session *s, struct xkd_bkpt *b, struct xkd_err *err)
+static enum xkd_rc resolve(struct xkd_run *r, struct xkd_bkpt *b, struct xkd_err *err)
 {
-	const struct xkd_ctx *ctx;
 	struct xkd_symref sym;
 	struct xkd_ctx bare;
-	struct xkd_err ignored;
 	uint64_t addr;
 	enum xkd_rc rc;
 
@@ -84,7 +82,7 @@ static enum xkd_rc resolve(struct xkd_session *s, struct xkd_bkpt *b, struct xkd
 	if (b->pattern) {
 		struct collect c = { b, 0 };
 
-		xkd_sym_glob(s->t, b->spec, collect_one, &c);
+		xkd_sym_glob(r->t, b->spec, collect_one, &c);
 		if (c.skipped)
 			return xkd_err_set(err, XKD_UNSUPPORTED,
 					   "'%s' matches %zu functions, more than %d", b->spec,
@@ -93,38 +91,35 @@ static enum xkd_rc resolve(struct xkd_session *s, struct xkd_bkpt *b, struct xkd
 			return XKD_OK;
 		return xkd_err_set(err, XKD_NOTFOUND, "no function matches '%s'", b->spec);
 	}
-	if (module_missing(s, b->spec)) {
+	if (module_missing(r, b->spec)) {
 		b->deferred = true;
 		return XKD_OK;
 	}
 	/* A plain name first: every place of that name, as a person expects of static functions. */
-	rc = xkd_sym_named(s->t, b->spec, &sym, err);
+	rc = xkd_sym_named(r->t, b->spec, &sym, err);
 	if (rc == XKD_OK || rc == XKD_AMBIGUOUS) {
 		struct collect c = { b, 0 };
 
-		xkd_sym_glob(s->t, b->spec, collect_one, &c);
+		xkd_sym_glob(r->t, b->spec, collect_one, &c);
 		if (!b->locs.n || b->kind > XKD_BP_HW) {
 			xkd_vec_reset(&b->locs);
 			*xkd_vec_push(&b->locs) = sym.addr;
 		}
 		return XKD_OK;
 	}
-	if (xkd_session_ctx(s, &ctx, &ignored)) {
-		xkd_ctx_bare(s->t, &bare);
-		ctx = &bare;
-	}
-	rc = xkd_eval_u64(ctx, &s->env, XKD_MASM, b->spec, NULL, &s->cmd_arena, &addr, err);
+	xkd_ctx_bare(r->t, &bare);
+	rc = xkd_eval_u64(r->ctx ? r->ctx : &bare, r->env, XKD_MASM, b->spec, NULL, r->arena, &addr, err);
 	if (rc)
 		return rc;
 	*xkd_vec_push(&b->locs) = addr;
 	return XKD_OK;
 }
 
-static unsigned free_id(struct xkd_session *s)
+static unsigned free_id(struct xkd_run *r)
 {
 	unsigned id = 0;
 
-	while (xkd_bkpt_find(s, id))
+	while (xkd_bkpt_find(r->bkpts, id))
 		id++;
 	return id;
 }
@@ -136,7 +131,7 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-enum xkd_rc xkd_bkpt_add(struct xkd_session *s, int id, const struct xkd_bkpt *proto,
+enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto,
 			 struct xkd_bkpt **out, struct xkd_err *err)
 {
 	struct xkd_bkpt *b = xkd_calloc(1, sizeof(*b));
@@ -149,71 +144,73 @@ enum xkd_rc xkd_bkpt_add(struct xkd_session *s, int id, const struct xkd_bkpt *p
 	b->cond = proto->cond ? xkd_strdup(proto->cond) : NULL;
 	b->enabled = true;
 	b->left = b->passes;
-	rc = resolve(s, b, err);
+	rc = resolve(r, b, err);
 	if (!rc) {
-		if (id >= 0 && xkd_bkpt_find(s, (unsigned)id))
-			rc = xkd_bkpt_del(s, (unsigned)id, err);
-		b->id = id >= 0 ? (unsigned)id : free_id(s);
+		if (id >= 0 && xkd_bkpt_find(r->bkpts, (unsigned)id))
+			rc = xkd_bkpt_del(r, (unsigned)id, err);
+		b->id = id >= 0 ? (unsigned)id : free_id(r);
 	}
 	if (rc) {
 		free_bkpt(b);
 		return rc;
 	}
-	*xkd_vec_push(&s->bkpts.list) = b;
-	xkd_vec_sort(&s->bkpts.list, by_id);
+	*xkd_vec_push(&r->bkpts->list) = b;
+	xkd_vec_sort(&r->bkpts->list, by_id);
 	/* In now, so that a place that cannot be set is told now. */
-	rc = xkd_place_sync(s, err);
+	rc = xkd_place_sync(r, err);
 	if (rc) {
 		struct xkd_err ignored;
 
-		(void)!xkd_bkpt_del(s, b->id, &ignored);
+		(void)!xkd_bkpt_del(r, b->id, &ignored);
 		return rc;
 	}
 	*out = b;
 	return XKD_OK;
 }
 
-enum xkd_rc xkd_bkpt_del(struct xkd_session *s, unsigned id, struct xkd_err *err)
+enum xkd_rc xkd_bkpt_del(struct xkd_run *r, unsigned id, struct xkd_err *err)
 {
-	for (size_t i = 0; i < s->bkpts.list.n; i++)
-		if (s->bkpts.list.p[i]->id == id) {
-			free_bkpt(s->bkpts.list.p[i]);
-			xkd_vec_remove(&s->bkpts.list, i);
-			return s->t && !s->t->lost ? xkd_place_sync(s, err) : XKD_OK;
+	for (size_t i = 0; i < r->bkpts->list.n; i++)
+		if (r->bkpts->list.p[i]->id == id) {
+			free_bkpt(r->bkpts->list.p[i]);
+			xkd_vec_remove(&r->bkpts->list, i);
+			return r->t && !r->t->lost ? xkd_place_sync(r, err) : XKD_OK;
 		}
 	return xkd_err_set(err, XKD_NOTFOUND, "no breakpoint %u", id);
 }
 
-enum xkd_rc xkd_bkpt_enable(struct xkd_session *s, unsigned id, bool on, struct xkd_err *err)
+enum xkd_rc xkd_bkpt_enable(struct xkd_run *r, unsigned id, bool on, struct xkd_err *err)
 {
-	struct xkd_bkpt *b = xkd_bkpt_find(s, id);
+	struct xkd_bkpt *b = xkd_bkpt_find(r->bkpts, id);
 
 	if (!b)
 		return xkd_err_set(err, XKD_NOTFOUND, "no breakpoint %u", id);
 	b->enabled = on;
-	return xkd_place_sync(s, err);
+	return xkd_place_sync(r, err);
 }
 
-void xkd_bkpt_refresh(struct xkd_session *s)
+void xkd_bkpt_refresh(struct xkd_run *r)
 {
 	struct xkd_err err = XKD_ERR_INIT;
 
-	for (size_t i = 0; i < s->bkpts.list.n; i++) {
-		struct xkd_bkpt *b = s->bkpts.list.p[i];
+	for (size_t i = 0; i < r->bkpts->list.n; i++) {
+		struct xkd_bkpt *b = r->bkpts->list.p[i];
 		bool waited = b->deferred;
 
 		/* Bare addresses stay; names follow their modules. */
 		if (!b->deferred && !b->pattern && !strpbrk(b->spec, "!_") && b->locs.n)
 			continue;
-		if (resolve(s, b, &err)) {
+		if (resolve(r, b, &err)) {
 			b->deferred = true;
 			continue;
 		}
 		if (waited && !b->deferred) {
-			xkd_out(&s->out, "Breakpoint %u is set now: %s", b->id, b->spec);
-			xkd_out_end(&s->out);
+			xkd_out(r->out, "Breakpoint %u is set now: %s", b->id, b->spec);
+			xkd_out_end(r->out);
 		}
 	}
-	if (xkd_place_sync(s, &err))
-		xkd_session_error(s, "", &err);
+	if (xkd_place_sync(r, &err)) {
+		xkd_out_st(r->out, XKD_ST_ERR, "%s", err.msg);
+		xkd_out_end(r->out);
+	}
 }

@@ -3,25 +3,25 @@
  * bytes. */
 #include "engine/run/place.h"
 #include "base/str.h"
-#include "engine/cmd/session.h"
+
 
 static bool is_exec(enum xkd_bp_kind kind)
 {
 	return kind == XKD_BP_SW || kind == XKD_BP_HW;
 }
 
-bool xkd_placed_at(struct xkd_session *s, uint64_t addr)
+bool xkd_placed_at(struct xkd_run *r, uint64_t addr)
 {
-	for (size_t i = 0; i < s->bkpts.placed.n; i++)
-		if (s->bkpts.placed.p[i].addr == addr && is_exec(s->bkpts.placed.p[i].kind))
+	for (size_t i = 0; i < r->bkpts->placed.n; i++)
+		if (r->bkpts->placed.p[i].addr == addr && is_exec(r->bkpts->placed.p[i].kind))
 			return true;
 	return false;
 }
 
-static size_t find(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kind, unsigned size)
+static size_t find(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, unsigned size)
 {
-	for (size_t i = 0; i < s->bkpts.placed.n; i++) {
-		const struct xkd_placed *p = &s->bkpts.placed.p[i];
+	for (size_t i = 0; i < r->bkpts->placed.n; i++) {
+		const struct xkd_placed *p = &r->bkpts->placed.p[i];
 
 		if (p->addr == addr && p->kind == kind && p->size == size)
 			return i;
@@ -37,18 +37,18 @@ static const char *kind_name(enum xkd_bp_kind kind)
 	return names[kind];
 }
 
-static bool can(struct xkd_session *s, enum xkd_bp_kind kind)
+static bool can(struct xkd_run *r, enum xkd_bp_kind kind)
 {
 	static const unsigned cap[] = { XKD_CAP_BP_SW, XKD_CAP_BP_HW, XKD_CAP_WATCH_W,
 					XKD_CAP_WATCH_R, XKD_CAP_WATCH_A };
 
-	return s->t->caps & cap[kind] && s->t->be->ops->bp_add;
+	return r->t->caps & cap[kind] && r->t->be->ops->bp_add;
 }
 
-enum xkd_rc xkd_place(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
+enum xkd_rc xkd_place(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
 		      struct xkd_err *err)
 {
-	struct xkd_target *t = s->t;
+	struct xkd_target *t = r->t;
 	struct xkd_placed *p;
 	struct xkd_err ignored;
 	struct xkd_space sp = xkd_space_kernel();
@@ -56,26 +56,26 @@ enum xkd_rc xkd_place(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kin
 	bool has_orig;
 	enum xkd_rc rc;
 
-	if (find(s, addr, kind, size) != SIZE_MAX)
+	if (find(r, addr, kind, size) != SIZE_MAX)
 		return XKD_OK;
-	if (!can(s, kind))
+	if (!can(r, kind))
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s has no %s", t->uri, kind_name(kind));
 	has_orig = kind == XKD_BP_SW && !xkd_mem_read(t, &sp, addr, &orig, 1, NULL, &ignored);
 	rc = t->be->ops->bp_add(t->be, kind, addr, size, err);
 	if (rc)
 		return xkd_err_prepend(err, rc, "%s at %s", kind_name(kind), XKD_ADDR(addr));
-	p = xkd_vec_push(&s->bkpts.placed);
+	p = xkd_vec_push(&r->bkpts->placed);
 	*p = (struct xkd_placed){ addr, kind, size };
 	if (has_orig)
 		*xkd_vec_push(&t->patches) = (struct xkd_patch){ addr, orig };
 	return XKD_OK;
 }
 
-enum xkd_rc xkd_unplace(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
+enum xkd_rc xkd_unplace(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
 			struct xkd_err *err)
 {
-	struct xkd_target *t = s->t;
-	size_t i = find(s, addr, kind, size);
+	struct xkd_target *t = r->t;
+	size_t i = find(r, addr, kind, size);
 	enum xkd_rc rc;
 
 	if (i == SIZE_MAX)
@@ -84,7 +84,7 @@ enum xkd_rc xkd_unplace(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind k
 	if (rc)
 		return xkd_err_prepend(err, rc, "taking out the %s at %s", kind_name(kind),
 				       XKD_ADDR(addr));
-	xkd_vec_remove(&s->bkpts.placed, i);
+	xkd_vec_remove(&r->bkpts->placed, i);
 	for (i = 0; kind == XKD_BP_SW && i < t->patches.n; i++)
 		if (t->patches.p[i].addr == addr) {
 			xkd_vec_remove(&t->patches, i);
@@ -93,17 +93,17 @@ enum xkd_rc xkd_unplace(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind k
 	return XKD_OK;
 }
 
-enum xkd_rc xkd_unplace_exec(struct xkd_session *s, uint64_t addr, struct xkd_err *err)
+enum xkd_rc xkd_unplace_exec(struct xkd_run *r, uint64_t addr, struct xkd_err *err)
 {
-	enum xkd_rc rc = xkd_unplace(s, addr, XKD_BP_SW, 1, err);
+	enum xkd_rc rc = xkd_unplace(r, addr, XKD_BP_SW, 1, err);
 
-	return rc ? rc : xkd_unplace(s, addr, XKD_BP_HW, 1, err);
+	return rc ? rc : xkd_unplace(r, addr, XKD_BP_HW, 1, err);
 }
 
-static bool wanted(struct xkd_session *s, const struct xkd_placed *p)
+static bool wanted(struct xkd_run *r, const struct xkd_placed *p)
 {
-	for (size_t i = 0; i < s->bkpts.list.n; i++) {
-		const struct xkd_bkpt *b = s->bkpts.list.p[i];
+	for (size_t i = 0; i < r->bkpts->list.n; i++) {
+		const struct xkd_bkpt *b = r->bkpts->list.p[i];
 
 		if (!b->enabled || b->kind != p->kind || b->size != p->size)
 			continue;
@@ -114,21 +114,21 @@ static bool wanted(struct xkd_session *s, const struct xkd_placed *p)
 	return false;
 }
 
-enum xkd_rc xkd_place_sync(struct xkd_session *s, struct xkd_err *err)
+enum xkd_rc xkd_place_sync(struct xkd_run *r, struct xkd_err *err)
 {
-	for (size_t i = s->bkpts.placed.n; i-- > 0;) {
-		struct xkd_placed p = s->bkpts.placed.p[i];
-		enum xkd_rc rc = wanted(s, &p) ? XKD_OK :
-						 xkd_unplace(s, p.addr, p.kind, p.size, err);
+	for (size_t i = r->bkpts->placed.n; i-- > 0;) {
+		struct xkd_placed p = r->bkpts->placed.p[i];
+		enum xkd_rc rc = wanted(r, &p) ? XKD_OK :
+						 xkd_unplace(r, p.addr, p.kind, p.size, err);
 
 		if (rc)
 			return rc;
 	}
-	for (size_t i = 0; i < s->bkpts.list.n; i++) {
-		const struct xkd_bkpt *b = s->bkpts.list.p[i];
+	for (size_t i = 0; i < r->bkpts->list.n; i++) {
+		const struct xkd_bkpt *b = r->bkpts->list.p[i];
 
 		for (size_t k = 0; b->enabled && k < b->locs.n; k++) {
-			enum xkd_rc rc = xkd_place(s, b->locs.p[k], b->kind, b->size, err);
+			enum xkd_rc rc = xkd_place(r, b->locs.p[k], b->kind, b->size, err);
 
 			if (rc)
 				return xkd_err_prepend(err, rc, "breakpoint %u", b->id);
@@ -137,13 +137,13 @@ enum xkd_rc xkd_place_sync(struct xkd_session *s, struct xkd_err *err)
 	return XKD_OK;
 }
 
-enum xkd_rc xkd_run_remove_all(struct xkd_session *s, struct xkd_err *err)
+enum xkd_rc xkd_run_remove_all(struct xkd_run *r, struct xkd_err *err)
 {
 	enum xkd_rc rc = XKD_OK;
 
-	for (size_t i = s->bkpts.placed.n; s->t && i-- > 0;) {
-		struct xkd_placed p = s->bkpts.placed.p[i];
-		enum xkd_rc one = xkd_unplace(s, p.addr, p.kind, p.size, err);
+	for (size_t i = r->bkpts->placed.n; r->t && i-- > 0;) {
+		struct xkd_placed p = r->bkpts->placed.p[i];
+		enum xkd_rc one = xkd_unplace(r, p.addr, p.kind, p.size, err);
 
 		rc = one ? one : rc;
 	}

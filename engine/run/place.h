@@ -1,17 +1,16 @@
 /* Putting breakpoints into the target and taking them out. */
 #ifndef XKD_ENGINE_PLACE_H
 #define XKD_ENGINE_PLACE_H
-#include "engine/run/bkpt.h"
+#include "engine/run/run.h"
 
-struct xkd_session;
-bool xkd_placed_at(struct xkd_session *s, uint64_t addr);
+bool xkd_placed_at(struct xkd_run *r, uint64_t addr);
 /* One place; no-op when it is in. A refusal is an error in words. */
-enum xkd_rc xkd_place(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
+enum xkd_rc xkd_place(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
 		      struct xkd_err *err) XKD_MUST;
-enum xkd_rc xkd_unplace(struct xkd_session *s, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
+enum xkd_rc xkd_unplace(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
 			struct xkd_err *err) XKD_MUST;
 /* All execution breakpoints at an address, for stepping off it. */
-enum xkd_rc xkd_unplace_exec(struct xkd_session *s, uint64_t addr, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_unplace_exec(struct xkd_run *r, uint64_t addr, struct xkd_err *err) XKD_MUST;
 /* Makes what is in the target equal to what is enabled: out first, then in. */
-enum xkd_rc xkd_place_sync(struct xkd_session *s, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_place_sync(struct xkd_run *r, struct xkd_err *err) XKD_MUST;
 #endif

@@ -1,9 +1,21 @@
 /* Run control: resume, step, stops. One engine for g, p, t, gu; plans sit on it. */
 #ifndef XKD_ENGINE_RUN_H
 #define XKD_ENGINE_RUN_H
+#include "base/out.h"
+#include "engine/lang/expr.h"
 #include "engine/run/bkpt.h"
 
-struct xkd_session;
+/* What run control works on; its owner fills it for each call. */
+struct xkd_run {
+	struct xkd_target *t;
+	struct xkd_bkpts *bkpts;
+	const struct xkd_env *env; /* of conditions and places */
+	struct xkd_arena *arena;   /* command lifetime */
+	struct xkd_out *out;	   /* notes */
+	int cpu;		   /* index: the CPU that steps */
+	const struct xkd_ctx *ctx; /* its frame 0; NULL: none */
+	unsigned frame;		   /* the chosen one, for gu */
+};
 enum xkd_stop_kind {
 	XKD_STOPPED_BP,	  /* bp is set */
 	XKD_STOPPED_STEP, /* a plan finished */
@@ -19,26 +31,26 @@ struct xkd_stop {
 };
 /* Inserts enabled breakpoints, steps off the current one, runs until something that a user is to
  * see. Hits with a false condition, a wrong task or passes left go on by themselves. */
-enum xkd_rc xkd_run_go(struct xkd_session *s, struct xkd_stop *stop, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_run_go(struct xkd_run *r, struct xkd_stop *stop, struct xkd_err *err) XKD_MUST;
 /* One instruction of the current CPU; others held. over: calls are run through. */
-enum xkd_rc xkd_run_step(struct xkd_session *s, bool over, struct xkd_stop *stop,
+enum xkd_rc xkd_run_step(struct xkd_run *r, bool over, struct xkd_stop *stop,
 			 struct xkd_err *err) XKD_MUST;
 /* Until the current frame returned (same task, CFA above). */
-enum xkd_rc xkd_run_finish(struct xkd_session *s, struct xkd_stop *stop,
+enum xkd_rc xkd_run_finish(struct xkd_run *r, struct xkd_stop *stop,
 			   struct xkd_err *err) XKD_MUST;
 /* g ADDR: a temporary breakpoint, any task. */
-enum xkd_rc xkd_run_to(struct xkd_session *s, const uint64_t *addrs, size_t n,
+enum xkd_rc xkd_run_to(struct xkd_run *r, const uint64_t *addrs, size_t n,
 		       struct xkd_stop *stop, struct xkd_err *err) XKD_MUST;
 /* Takes every inserted breakpoint out (leaving; before memory is shown the bytes are hidden). */
-enum xkd_rc xkd_run_remove_all(struct xkd_session *s, struct xkd_err *err);
+enum xkd_rc xkd_run_remove_all(struct xkd_run *r, struct xkd_err *err);
 
 /* Breakpoint editing; all locations resolved or deferred. id -1: the lowest free one. */
-enum xkd_rc xkd_bkpt_add(struct xkd_session *s, int id, const struct xkd_bkpt *proto,
+enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto,
 			 struct xkd_bkpt **bp, struct xkd_err *err) XKD_MUST;
-enum xkd_rc xkd_bkpt_del(struct xkd_session *s, unsigned id, struct xkd_err *err) XKD_MUST;
-enum xkd_rc xkd_bkpt_enable(struct xkd_session *s, unsigned id, bool on, struct xkd_err *err) XKD_MUST;
-void xkd_bkpts_fini(struct xkd_session *s); /* forgets all, without touching the target */
-struct xkd_bkpt *xkd_bkpt_find(struct xkd_session *s, unsigned id);
+enum xkd_rc xkd_bkpt_del(struct xkd_run *r, unsigned id, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_bkpt_enable(struct xkd_run *r, unsigned id, bool on, struct xkd_err *err) XKD_MUST;
+void xkd_bkpts_fini(struct xkd_bkpts *all); /* forgets all, without touching the target */
+struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id);
 /* After module changes: resolves deferred ones, re-places moved ones. */
-void xkd_bkpt_refresh(struct xkd_session *s);
+void xkd_bkpt_refresh(struct xkd_run *r);
 #endif
