@@ -1,0 +1,35 @@
+/* The console's parts: what main.c puts together. */
+#ifndef XKD_UI_CONSOLE_H
+#define XKD_UI_CONSOLE_H
+#include "xkd/xkd.h"
+#include <stdio.h>
+
+/* --- sink_text.c: rows as text, coloured when wanted --- */
+struct xkd_progress_bar {
+	FILE *f;	 /* NULL: never shown (not a terminal) */
+	uint64_t since;	 /* ms, when the work began; 0: none under way */
+	uint64_t drawn;	 /* ms, last time it was drawn; 0: nothing is on the screen */
+};
+struct xkd_textsink {
+	struct xkd_sink sink; /* first */
+	FILE *f;
+	bool colour;
+	struct xkd_progress_bar *bar; /* taken off the screen before a row; may be NULL */
+	struct xkd_cancel *cancel;    /* told to quit when nobody reads any more */
+};
+void xkd_textsink_init(struct xkd_textsink *t, FILE *f, struct xkd_progress_bar *bar,
+		       struct xkd_cancel *cancel);
+void xkd_bar_init(struct xkd_progress_bar *b, FILE *f);
+void xkd_bar_show(struct xkd_progress_bar *b, const char *what, uint64_t done, uint64_t total);
+void xkd_bar_clear(struct xkd_progress_bar *b);
+
+/* --- signal.c --- */
+/* SIGINT counts and wakes, SIGTERM and SIGHUP ask to quit, SIGPIPE is ignored. One session only. */
+enum xkd_rc xkd_signals_init(struct xkd_cancel *cancel, struct xkd_err *err) XKD_MUST;
+void xkd_signals_drain(const struct xkd_cancel *cancel); /* old wake-ups */
+bool xkd_signals_continued(void);			 /* SIGCONT came since the last call */
+
+/* --- the two ways to be given lines; both return when the input ends or the session is over --- */
+void xkd_plain_run(struct xkd_session *s, int fd);
+enum xkd_rc xkd_console_run(struct xkd_session *s, struct xkd_err *err) XKD_MUST;
+#endif
