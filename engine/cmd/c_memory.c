@@ -259,4 +259,4 @@ static const struct xkd_cmd rows[] = {
 	{ "s", "[-b|-w|-d|-q|-a|-u] range pattern", XKD_FX_TARGET | XKD_FX_STOPPED,
 	  "search memory", xkd_cmd_search, more_s, "find" },
 };
-const struct xkd_cmd_family xkd_family_memory = { "memory", rows, XKD_COUNT(rows) };
+const struct xkd_cmd_family xkd_family_memory = { "Memory", rows, XKD_COUNT(rows) };

@@ -229,4 +229,4 @@ static const struct xkd_cmd rows[] = {
 	{ ".logclose", "", XKD_FX_NONE, "end the log", cmd_logclose, NULL, NULL },
 	{ ".cls", "", XKD_FX_NONE, "clear the screen", cmd_cls, NULL, NULL },
 };
-const struct xkd_cmd_family xkd_family_meta = { "session", rows, XKD_COUNT(rows) };
+const struct xkd_cmd_family xkd_family_meta = { "Session", rows, XKD_COUNT(rows) };

@@ -336,4 +336,4 @@ static const struct xkd_cmd rows[] = {
 	{ "lm lmv lmm lma lmvm lmva", "[v] [m pattern] [a addr]", XKD_FX_TARGET, "list modules",
 	  xkd_cmd_lm, more_lm, "mod lsmod" },
 };
-const struct xkd_cmd_family xkd_family_symbols = { "symbols", rows, XKD_COUNT(rows) };
+const struct xkd_cmd_family xkd_family_symbols = { "Symbols", rows, XKD_COUNT(rows) };

@@ -71,8 +71,8 @@ static enum xkd_rc check_effect(const struct xkd_session *s, const struct xkd_cm
 	return XKD_OK;
 }
 
-/* Runs the command at text (a part of line); prefix: the CPU of ~N or -1. */
-static enum xkd_rc run_named(struct xkd_session *s, const char *line, const char *text, int prefix,
+/* Runs the command at text (a part of line). */
+static enum xkd_rc run_named(struct xkd_session *s, const char *line, const char *text,
 			     struct xkd_err *err)
 {
 	const char *rest = NULL, *instead;
@@ -109,8 +109,7 @@ static enum xkd_rc run_named(struct xkd_session *s, const char *line, const char
 		return rc;
 	}
 	cmd = xkd_cmd_find(text, n);
-	a = (struct xkd_args){ line, rest, xkd_arena_strndup(&s->cmd_arena, text, n),
-			       glued >= 0 ? glued : prefix };
+	a = (struct xkd_args){ line, rest, xkd_arena_strndup(&s->cmd_arena, text, n), glued };
 	rc = check_effect(s, cmd, a.name, err);
 	return rc ? rc : cmd->fn(s, &a, err);
 }
@@ -118,7 +117,7 @@ static enum xkd_rc run_named(struct xkd_session *s, const char *line, const char
 /* The command with another CPU current; afterwards the old context is back, unless the target went
  * on meanwhile. */
 static enum xkd_rc run_on_cpu(struct xkd_session *s, const char *line, const char *text, int index,
-			      unsigned number, struct xkd_err *err)
+			      struct xkd_err *err)
 {
 	uint32_t stop = s->t->gen.stop;
 	int cpu = s->cpu;
@@ -131,7 +130,7 @@ static enum xkd_rc run_on_cpu(struct xkd_session *s, const char *line, const cha
 	old[1] = s->ctx;
 	rc = xkd_session_set_cpu(s, index, err);
 	if (!rc)
-		rc = run_named(s, line, text, (int)number, err);
+		rc = run_named(s, line, text, err);
 	if (s->t && s->t->gen.stop == stop && !s->t->running) {
 		s->cpu = cpu;
 		s->frame = frame;
@@ -165,7 +164,7 @@ static enum xkd_rc run_on_all(struct xkd_session *s, const char *line, const cha
 			continue;
 		xkd_out_st(&s->out, XKD_ST_HEAD, "CPU %u", cpu_number(s, i));
 		xkd_out_end(&s->out);
-		rc = run_on_cpu(s, line, text, (int)i, cpu_number(s, i), err);
+		rc = run_on_cpu(s, line, text, (int)i, err);
 		if (rc == XKD_SYNTAX || rc == XKD_TRANSPORT || rc == XKD_CANCELED)
 			return rc;
 		if (rc) { /* one CPU that cannot be read does not hide the others */
@@ -189,10 +188,10 @@ enum xkd_rc xkd_cmd_run(struct xkd_session *s, const char *text, struct xkd_err 
 
 	if (rc)
 		return rc;
-	if (*text == '~' && !*pre.rest)
-		return run_named(s, text, "!cpus", -1, err);
+	if (*text == '~' && !*pre.rest && pre.kind != XKD_PREFIX_CPU)
+		return run_named(s, text, "!cpus", err);
 	if (pre.kind == XKD_PREFIX_NONE)
-		return run_named(s, text, pre.rest, -1, err);
+		return run_named(s, text, pre.rest, err);
 	if (!s->t || s->lost)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "there is no target whose CPU could be chosen");
 	if (s->t->running)
@@ -205,7 +204,7 @@ enum xkd_rc xkd_cmd_run(struct xkd_session *s, const char *text, struct xkd_err 
 	rc = xkd_session_cpu_index(s, pre.cpu, &index, err);
 	if (rc)
 		return rc;
-	if (*text == '~' && !strcmp(pre.rest, "s"))
+	if (*text == '~' && (!*pre.rest || !strcmp(pre.rest, "s")))
 		return xkd_session_set_cpu(s, index, err);
-	return run_on_cpu(s, text, pre.rest, index, pre.cpu, err);
+	return run_on_cpu(s, text, pre.rest, index, err);
 }

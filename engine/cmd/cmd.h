@@ -18,8 +18,8 @@ struct xkd_args {
 	const char *line; /* the whole command, for carets */
 	const char *p;	  /* next byte to be read */
 	const char *name; /* the row's name as typed ("kn", "dq") */
-	int prefix;	  /* a number glued to the name (bp3), else the CPU number of ~N (that CPU is
-			     already the current one then): -1 none */
+	int prefix;	  /* a number glued to the name (bp3), -1 none. With ~N before the command
+			     that CPU is the current one while it runs. */
 };
 struct xkd_cmd {
 	const char *name;    /* several spellings: "k kn kb kp kP kv kf kc" share a row */

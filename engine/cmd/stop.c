@@ -1,56 +1,9 @@
 /* What a user sees when the target stopped: the reason, the task, the place and its instruction. */
 #include "engine/cmd/session.h"
 #include "base/str.h"
+#include "engine/cmd/code.h"
 #include "engine/os/os.h"
 #include <string.h>
-
-/* "ffffffff`c0c8f81e f30fc775d0      vmxon   qword ptr [rbp-30h]" */
-static void show_insn(struct xkd_session *s, const struct xkd_ctx *ctx, uint64_t pc)
-{
-	const struct xkd_arch *arch = s->t->arch;
-	struct xkd_out *o = &s->out;
-	struct xkd_err ignored;
-	struct xkd_insn in;
-	uint8_t bytes[16];
-	size_t n = 0;
-
-	xkd_out_key(o, XKD_ST_ADDR, "pc", "%s", XKD_ADDR(pc));
-	(void)!xkd_ctx_read(ctx, pc, bytes, sizeof(bytes), &n, &ignored);
-	if (!n) {
-		xkd_out(o, " ??              ???");
-		xkd_out_end(o);
-		return;
-	}
-	if (arch->disasm(arch->mode(&ctx->regs), pc, bytes, n, &in, &ignored)) {
-		in.len = 1;
-		strcpy(in.mnem, "???");
-		in.ops[0] = 0;
-		in.has_target = in.has_rip_mem = false;
-	}
-	xkd_out(o, " ");
-	for (unsigned i = 0; i < in.len; i++)
-		xkd_out(o, "%02x", bytes[i]);
-	xkd_out_pad(o, XKD_ADDR_LEN - 2 + 16);
-	xkd_out_st(o, XKD_ST_INSN, "%-7s ", in.mnem);
-	if (in.has_target || in.has_rip_mem) {
-		struct xkd_buf sym = XKD_BUF_INIT;
-		uint64_t to = in.has_target ? in.target : in.rip_mem;
-
-		xkd_sym_format(s->t, to, &sym);
-		if (in.has_target) {
-			xkd_out_st(o, XKD_ST_SYM, "%s", sym.s);
-			if (strchr(sym.s, '!'))
-				xkd_out(o, " (%s)", XKD_ADDR(to));
-		} else {
-			xkd_out(o, "%s", in.ops);
-			xkd_out_st(o, XKD_ST_SYM, "  ; %s", sym.s);
-		}
-		xkd_buf_fini(&sym);
-	} else {
-		xkd_out(o, "%s", in.ops);
-	}
-	xkd_out_end(o);
-}
 
 static void show_place(struct xkd_session *s, const struct xkd_ctx *ctx, uint64_t pc)
 {
@@ -70,7 +23,7 @@ static void show_place(struct xkd_session *s, const struct xkd_ctx *ctx, uint64_
 		xkd_out_end(o);
 	}
 	xkd_buf_fini(&sym);
-	show_insn(s, ctx, pc);
+	xkd_show_insn(s, ctx, pc, true);
 }
 
 void xkd_session_show_stop(struct xkd_session *s, const struct xkd_stop *stop)

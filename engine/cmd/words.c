@@ -157,6 +157,12 @@ const char *xkd_words_translate(struct xkd_session *s, const char *text, struct 
 		hint_once(s, text, n, out);
 		return out;
 	}
+	for (size_t i = 0; i < XKD_COUNT(pointers); i++)
+		if (strlen(pointers[i].word) == n && !strncmp(text, pointers[i].word, n)) {
+			xkd_err_set(err, XKD_NOTFOUND, "'%s' is no command: %s", pointers[i].word,
+				    pointers[i].say);
+			return "";
+		}
 	runs = find_two(text, &n);
 	if (!runs) {
 		n = rs.n;
@@ -171,12 +177,6 @@ const char *xkd_words_translate(struct xkd_session *s, const char *text, struct 
 		hint_once(s, text, n, runs);
 		return xkd_arena_printf(&s->cmd_arena, "%s%s", runs, text + n);
 	}
-	for (size_t i = 0; i < XKD_COUNT(pointers); i++)
-		if (strlen(pointers[i].word) == n && !strncmp(text, pointers[i].word, n)) {
-			xkd_err_set(err, XKD_NOTFOUND, "'%s' is no command: %s", pointers[i].word,
-				    pointers[i].say);
-			return "";
-		}
 	return NULL;
 }
 
