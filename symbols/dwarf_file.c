@@ -6,49 +6,53 @@
 
 #define FORMATS_MAX 64
 
-struct header {
-	struct xkd_dw_cur c; /* behind it: the tables, then the program */
-	unsigned version, off_size;
-};
 struct format {
 	uint64_t type, form;
 };
 
-static bool open_header(struct xkd_dwarf *d, uint64_t off, struct header *h)
+bool xkd_dw_line_header(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h)
 {
-	uint64_t len, hlen, opcodes;
+	struct xkd_dw_cur *c = &h->tables;
+	uint64_t len;
 
-	h->c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_LINE), off);
+	memset(h, 0, sizeof(*h));
+	*c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_LINE), u->stmt_list);
 	h->off_size = 4;
-	len = xkd_dw_get(&h->c, 4);
+	len = xkd_dw_get(c, 4);
 	if (len == 0xffffffff) {
 		h->off_size = 8;
-		len = xkd_dw_get(&h->c, 8);
+		len = xkd_dw_get(c, 8);
 	}
-	if (!xkd_dw_need(&h->c, len))
+	if (!xkd_dw_need(c, len))
 		return false;
-	h->c.end = h->c.p + len;
-	h->version = (unsigned)xkd_dw_get(&h->c, 2);
+	c->end = c->p + len;
+	h->version = (unsigned)xkd_dw_get(c, 2);
 	if (h->version < 2 || h->version > 5)
 		return false;
 	if (h->version == 5)
-		xkd_dw_skip(&h->c, 2); /* address and segment selector size */
-	hlen = xkd_dw_get(&h->c, h->off_size);
-	if (!xkd_dw_need(&h->c, hlen))
+		xkd_dw_skip(c, 2); /* address and segment selector size */
+	len = xkd_dw_get(c, h->off_size);
+	if (!xkd_dw_need(c, len))
 		return false;
-	h->c.end = h->c.p + hlen;
-	/* min_inst, max_ops (4 and up), default_is_stmt, line_base, line_range */
-	xkd_dw_skip(&h->c, h->version >= 4 ? 5 : 4);
-	opcodes = xkd_dw_get(&h->c, 1);
-	xkd_dw_skip(&h->c, opcodes ? opcodes - 1 : 0);
-	return !h->c.bad;
+	h->program = (struct xkd_dw_cur){ .p = c->p + len, .end = c->end };
+	c->end = h->program.p;
+	h->min_inst = (uint8_t)xkd_dw_get(c, 1);
+	if (h->version >= 4)
+		xkd_dw_skip(c, 1); /* operations in an instruction: 1 but on VLIW machines */
+	h->default_stmt = xkd_dw_get(c, 1);
+	h->line_base = (int8_t)xkd_dw_get(c, 1);
+	h->line_range = (uint8_t)xkd_dw_get(c, 1);
+	h->opcode_base = (uint8_t)xkd_dw_get(c, 1);
+	h->oplen = c->p - 1; /* by opcode, from 1 */
+	xkd_dw_skip(c, h->opcode_base ? h->opcode_base - 1 : 0);
+	return !c->bad && h->line_range && h->opcode_base;
 }
 
 /* The value of a table cell: a string or a number. False for a form that cannot be skipped. */
-static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct header *h, uint64_t form,
+static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h, uint64_t form,
 		      const char **s, uint64_t *v)
 {
-	struct xkd_dw_cur *c = &h->c;
+	struct xkd_dw_cur *c = &h->tables;
 	struct xkd_dw_cur x;
 	unsigned n = 0;
 
@@ -107,22 +111,22 @@ static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct header 
 }
 
 /* One of version 5's two tables: folders or files. */
-static bool read_table5(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct header *h,
+static bool read_table5(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h,
 			struct xkd_dw_file **out, size_t *nout)
 {
 	struct format f[FORMATS_MAX];
-	uint64_t n, nf = xkd_dw_get(&h->c, 1);
+	uint64_t n, nf = xkd_dw_get(&h->tables, 1);
 	struct xkd_dw_file *t;
 
 	if (nf > FORMATS_MAX)
 		return false;
 	for (uint64_t i = 0; i < nf; i++) {
-		f[i].type = xkd_dw_uleb(&h->c);
-		f[i].form = xkd_dw_uleb(&h->c);
+		f[i].type = xkd_dw_uleb(&h->tables);
+		f[i].form = xkd_dw_uleb(&h->tables);
 	}
-	n = xkd_dw_uleb(&h->c);
+	n = xkd_dw_uleb(&h->tables);
 	/* Every entry takes a byte at least. */
-	if (h->c.bad || (n && !nf) || n > (uint64_t)(h->c.end - h->c.p))
+	if (h->tables.bad || (n && !nf) || n > (uint64_t)(h->tables.end - h->tables.p))
 		return false;
 	*out = t = xkd_calloc(n ? n : 1, sizeof(*t));
 	*nout = n;
@@ -141,7 +145,7 @@ static bool read_table5(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct heade
 	return true;
 }
 
-static bool read_tables5(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct header *h,
+static bool read_tables5(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h,
 			 struct xkd_dw_files *f)
 {
 	struct xkd_dw_file *dirs = NULL;
@@ -160,33 +164,33 @@ static bool read_tables5(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct head
 }
 
 /* Versions 2 to 4: two lists of strings, each ended by an empty one. */
-static bool read_tables4(struct header *h, struct xkd_dw_files *f)
+static bool read_tables4(struct xkd_dw_lhead *h, struct xkd_dw_files *f)
 {
 	XKD_VEC(const char *) dirs = { 0 };
 	XKD_VEC(struct xkd_dw_file) files = { 0 };
 	const char *s;
 
-	while ((s = xkd_dw_cstr(&h->c)) && *s)
+	while ((s = xkd_dw_cstr(&h->tables)) && *s)
 		*xkd_vec_push(&dirs) = s;
-	while ((s = xkd_dw_cstr(&h->c)) && *s) {
+	while ((s = xkd_dw_cstr(&h->tables)) && *s) {
 		struct xkd_dw_file *file = xkd_vec_push(&files);
-		uint64_t dir = xkd_dw_uleb(&h->c);
+		uint64_t dir = xkd_dw_uleb(&h->tables);
 
 		file->name = s;
 		file->dir = dir < UINT32_MAX ? (uint32_t)dir : UINT32_MAX;
-		xkd_dw_uleb(&h->c); /* time */
-		xkd_dw_uleb(&h->c); /* length */
+		xkd_dw_uleb(&h->tables); /* time */
+		xkd_dw_uleb(&h->tables); /* length */
 	}
 	f->dirs = dirs.p;
 	f->ndirs = dirs.n;
 	f->files = files.p;
 	f->nfiles = files.n;
-	return !h->c.bad;
+	return !h->tables.bad;
 }
 
 bool xkd_dw_files(struct xkd_dwarf *d, struct xkd_dw_unit *u)
 {
-	struct header h;
+	struct xkd_dw_lhead h;
 	bool good;
 
 	if (u->files_known)
@@ -196,7 +200,7 @@ bool xkd_dw_files(struct xkd_dwarf *d, struct xkd_dw_unit *u)
 	u->files_known = true;
 	if (!u->has_stmt_list)
 		return true;
-	if (!open_header(d, u->stmt_list, &h)) {
+	if (!xkd_dw_line_header(d, u, &h)) {
 		xkd_dw_bad(d, u->off, "no line program at .debug_line 0x%llx",
 			   (unsigned long long)u->stmt_list);
 		return false;

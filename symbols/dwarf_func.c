@@ -154,6 +154,18 @@ static void fill_decl(struct xkd_dwarf *d, Dwarf_Die die, struct xkd_dfunc *f)
 	xkd_dw_free(decl);
 }
 
+void xkd_dw_decl(struct xkd_dwarf *d, uint64_t off, const char **file, unsigned *line)
+{
+	Dwarf_Die die = xkd_dw_die(d, off);
+	struct xkd_dfunc f = { .decl_line = 0 };
+
+	if (die)
+		fill_decl(d, die, &f);
+	xkd_dw_free(die);
+	*file = f.decl_file;
+	*line = f.decl_line;
+}
+
 static void fill_func(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die,
 		      struct xkd_dfunc *f)
 {

@@ -66,6 +66,15 @@ struct xkd_dw_files {
 	size_t ndirs;
 	unsigned version; /* of the line program */
 };
+/* The header of a line program. */
+struct xkd_dw_lhead {
+	struct xkd_dw_cur tables, program;
+	unsigned version, off_size;
+	uint8_t min_inst, line_range, opcode_base;
+	int8_t line_base;
+	bool default_stmt;
+	const uint8_t *oplen; /* operands of a standard opcode, by opcode */
+};
 /* The code of one real function: one range of it. */
 struct xkd_dw_func {
 	uint64_t low, high;
@@ -189,6 +198,7 @@ bool xkd_dw_loclist(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, u
 bool xkd_dw_addrx(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t index, uint64_t *addr);
 
 /* --- dwarf_file.c --- */
+bool xkd_dw_line_header(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h);
 /* The file table of a unit's line program; an empty one when it has none. */
 bool xkd_dw_files(struct xkd_dwarf *d, struct xkd_dw_unit *u);
 /* The path of a file by the number that line programs and decl_file use; NULL if there is none. */
@@ -199,6 +209,11 @@ void xkd_dw_files_drop(struct xkd_dw_unit *u); /* paths made stay */
 void xkd_dw_add_path(struct xkd_buf *b, const char *path);
 const char *xkd_dw_intern(struct xkd_dwarf *d, const char *s);
 
+/* --- dwarf_row.c --- */
+/* Decodes the unit's line program into u->rows. */
+bool xkd_dw_rows(struct xkd_dwarf *d, struct xkd_dw_unit *u);
+void xkd_dw_rows_drop(struct xkd_dw_unit *u);
+
 /* --- dwarf_func.c --- */
 /* The functions of a unit sorted by address. */
 bool xkd_dw_funcs(struct xkd_dwarf *d, struct xkd_dw_unit *u);
@@ -206,6 +221,8 @@ uint64_t xkd_dw_func_die(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t ia
 /* The subprogram and the inlined ones at an address, outermost first, by DIE offset. */
 enum xkd_rc xkd_dw_chain(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr,
 			 uint64_t *dies, size_t max, size_t *n, struct xkd_err *err);
+/* Where a function's source begins; NULL, 0: not told. */
+void xkd_dw_decl(struct xkd_dwarf *d, uint64_t off, const char **file, unsigned *line);
 /* Does an entry's code hold iaddr; its lowest range. */
 bool xkd_dw_extent(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, uint64_t iaddr,
 		   struct xkd_dw_range *lowest);

@@ -1,134 +1,11 @@
-/* Line tables: a unit's rows, decoded by libdwarf and kept as one array sorted by address; from an
- * address to its row, and from file and line to addresses.
- * Invariants: rows are sorted by address, the end of a sequence before a row that begins there, else
- * in the order of the line program; a sequence has no row at or after its end. libdwarf's own table
- * is given back as soon as the array stands. */
+/* Questions to line tables: from an address to its row, from file and line to addresses.
+ * Invariants: a search keeps the tables of the first units that match (someone who sets one
+ * breakpoint sets more there) and drops the others as it goes; answers lie in executable sections
+ * only (line programs of discarded code stay in linked files, moved to address 0). */
 #include "symbols/dwarf_int.h"
+#include <elf.h>
 
-static int cmp_row(const void *a, const void *b)
-{
-	const struct xkd_dw_row *x = a, *y = b;
-
-	if (x->addr != y->addr)
-		return x->addr < y->addr ? -1 : 1;
-	if (x->end != y->end)
-		return x->end ? -1 : 1;
-	return x->order < y->order ? -1 : x->order > y->order;
-}
-
-static bool read_row(Dwarf_Line line, struct xkd_dw_row *r, Dwarf_Error *e)
-{
-	Dwarf_Addr addr;
-	Dwarf_Unsigned no, file, col;
-	Dwarf_Bool stmt, end;
-
-	if (dwarf_lineaddr(line, &addr, e) != DW_DLV_OK ||
-	    dwarf_lineno(line, &no, e) != DW_DLV_OK ||
-	    dwarf_line_srcfileno(line, &file, e) != DW_DLV_OK ||
-	    dwarf_lineoff_b(line, &col, e) != DW_DLV_OK ||
-	    dwarf_linebeginstatement(line, &stmt, e) != DW_DLV_OK ||
-	    dwarf_lineendsequence(line, &end, e) != DW_DLV_OK)
-		return false;
-	r->addr = addr;
-	r->line = no <= UINT32_MAX ? (uint32_t)no : 0;
-	r->file = file <= UINT32_MAX ? (uint32_t)file : UINT32_MAX;
-	r->column = col <= UINT16_MAX ? (uint16_t)col : 0;
-	r->stmt = stmt;
-	r->end = end;
-	return true;
-}
-
-/* Copies libdwarf's rows; gives how many, or -1. */
-static Dwarf_Signed copy_rows(Dwarf_Line *lines, Dwarf_Signed n, struct xkd_dw_row *rows,
-			      Dwarf_Error *e)
-{
-	Dwarf_Signed k = 0, first = 0;
-
-	for (Dwarf_Signed i = 0; i < n; i++) {
-		if (!read_row(lines[i], &rows[k], e))
-			return -1;
-		rows[k].order = (uint32_t)i;
-		if (rows[k].end) {
-			struct xkd_dw_row end = rows[k];
-
-			while (k > first && rows[k - 1].addr >= end.addr)
-				k--;
-			if (k == first)
-				continue;
-			rows[k] = end;
-			first = k + 1;
-		}
-		k++;
-	}
-	return k;
-}
-
-static bool take_error(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Error e)
-{
-	xkd_dw_bad(d, u->off, "line program at .debug_line 0x%llx: %s",
-		   (unsigned long long)u->stmt_list, e ? dwarf_errmsg(e) : "unreadable");
-	if (e)
-		dwarf_dealloc_error(d->dbg, e);
-	return false;
-}
-
-static bool decode_rows(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die root)
-{
-	Dwarf_Unsigned version;
-	Dwarf_Small tables;
-	Dwarf_Line_Context ctx = NULL;
-	Dwarf_Line *lines = NULL;
-	Dwarf_Signed n = 0;
-	Dwarf_Error e = NULL;
-	bool good = true;
-	int rc = dwarf_srclines_b(root, &version, &tables, &ctx, &e);
-
-	if (rc == DW_DLV_NO_ENTRY)
-		return true;
-	if (rc != DW_DLV_OK)
-		return take_error(d, u, e);
-	rc = dwarf_srclines_from_linecontext(ctx, &lines, &n, &e);
-	if (rc == DW_DLV_OK && n > 0 && n <= UINT32_MAX) {
-		u->rows = xkd_calloc((size_t)n, sizeof(*u->rows));
-		n = copy_rows(lines, n, u->rows, &e);
-		good = n >= 0;
-		u->nrows = good ? (size_t)n : 0;
-		if (u->nrows)
-			qsort(u->rows, u->nrows, sizeof(*u->rows), cmp_row);
-	}
-	if (rc == DW_DLV_ERROR || !good)
-		good = take_error(d, u, e);
-	dwarf_srclines_dealloc_b(ctx);
-	return good;
-}
-
-static bool rows(struct xkd_dwarf *d, struct xkd_dw_unit *u)
-{
-	Dwarf_Die root;
-	bool good;
-
-	if (u->rows_known)
-		return true;
-	if (!xkd_dw_unit_root(d, u))
-		return false;
-	if (!u->has_stmt_list) {
-		u->rows_known = true;
-		return true;
-	}
-	root = xkd_dw_die(d, u->die_off);
-	good = root && decode_rows(d, u, root);
-	xkd_dw_free(root);
-	u->rows_known = good;
-	return good;
-}
-
-static void rows_drop(struct xkd_dw_unit *u)
-{
-	free(u->rows);
-	u->rows = NULL;
-	u->nrows = 0;
-	u->rows_known = false;
-}
+#define KEEP_UNITS 64 /* whose rows a search leaves decoded */
 
 /* Index of the row that holds at iaddr; nrows if none. */
 static size_t row_at(const struct xkd_dw_unit *u, uint64_t iaddr)
@@ -158,7 +35,7 @@ enum xkd_rc xkd_dwarf_line_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_li
 	memset(line, 0, sizeof(*line));
 	xkd_dw_begin(d);
 	rc = xkd_dw_unit_at(d, iaddr, &u, err);
-	if (rc || !rows(d, u))
+	if (rc || !xkd_dw_rows(d, u))
 		return xkd_dw_end(d, rc, err);
 	i = row_at(u, iaddr);
 	if (i == u->nrows)
@@ -175,12 +52,15 @@ enum xkd_rc xkd_dwarf_line_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_li
 struct place {
 	uint64_t addr;
 	struct xkd_dw_unit *u;
+	uint32_t file;
+	uint64_t home; /* entry of the function the line stands in */
 };
 struct search {
 	struct xkd_dwarf *d;
 	const char *file; /* normalised */
 	const char *base; /* its last component */
 	unsigned line, best;
+	unsigned kept; /* units whose rows were decoded for us */
 	XKD_VEC(struct place) places; /* of line best */
 };
 
@@ -221,6 +101,13 @@ static bool *matching_files(struct search *s, struct xkd_dw_unit *u, size_t *cou
 	return match;
 }
 
+static bool is_code(struct search *s, uint64_t addr)
+{
+	const struct xkd_section *sec = xkd_image_section_at(s->d->img, addr);
+
+	return sec && sec->flags & SHF_EXECINSTR;
+}
+
 static void search_rows(struct search *s, struct xkd_dw_unit *u, const bool *match, size_t count)
 {
 	for (size_t i = 0; i < u->nrows; i++) {
@@ -230,15 +117,18 @@ static void search_rows(struct search *s, struct xkd_dw_unit *u, const bool *mat
 		if (r->end || !r->stmt || r->line < s->line || r->line > s->best ||
 		    r->file >= count || !match[r->file])
 			continue;
+		if (r->line == s->best && before && !before->end && before->line == r->line &&
+		    before->file == r->file)
+			continue; /* the statement goes on */
+		if (!is_code(s, r->addr))
+			continue;
 		if (r->line < s->best)
 			xkd_vec_reset(&s->places);
-		else if (before && !before->end && before->line == r->line &&
-			 before->file == r->file)
-			continue; /* the statement goes on */
 		s->best = r->line;
 		p = xkd_vec_push(&s->places);
 		p->addr = r->addr;
 		p->u = u;
+		p->file = r->file;
 	}
 }
 
@@ -250,10 +140,10 @@ static void search_unit(struct search *s, struct xkd_dw_unit *u)
 
 	if (xkd_dw_files(s->d, u)) {
 		match = matching_files(s, u, &count);
-		if (match && rows(s->d, u)) {
+		if (match && xkd_dw_rows(s->d, u)) {
 			search_rows(s, u, match, count);
-			if (!had_rows)
-				rows_drop(u);
+			if (!had_rows && ++s->kept > KEEP_UNITS)
+				xkd_dw_rows_drop(u);
 		}
 		if (!match && !had_files)
 			xkd_dw_files_drop(u);
@@ -272,38 +162,72 @@ static int cmp_place(const void *a, const void *b)
 	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
-/* One location for each function or inlined copy: its lowest. A statement that the compiler cut in
- * pieces would otherwise stop several times on the way through. */
-static bool report(struct search *s, bool (*fn)(void *arg, uint64_t iaddr), void *arg,
-		   struct xkd_cancel *cancel, struct xkd_err *err)
+/* The copy of the function that the line stands in, 0: none here. A statement may begin where a
+ * function inlined into it begins, too: of those at the address it is in the one that starts last
+ * before the line. */
+static uint64_t home_of(struct search *s, const struct place *p)
 {
-	struct xkd_map seen;
-	uint64_t dies[XKD_INLINE_MAX], last = 0;
+	const char *path = xkd_dw_path(s->d, p->u, p->file), *file;
+	uint64_t dies[XKD_INLINE_MAX], home = 0;
+	unsigned line, last = 0;
 	size_t n;
 
-	xkd_map_init_u64(&seen);
+	if (xkd_dw_chain(s->d, p->u, p->addr, dies, XKD_INLINE_MAX, &n, NULL))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		xkd_dw_decl(s->d, dies[i], &file, &line);
+		if (file == path && line <= s->best && line >= last) {
+			last = line;
+			home = dies[i];
+		}
+	}
+	return home;
+}
+
+/* Finds every place its home; a place without one is what is left of a statement at the end of an
+ * inlined function and counts only when all are so. */
+static enum xkd_rc find_homes(struct search *s, struct xkd_cancel *cancel, struct xkd_err *err)
+{
+	bool any = false;
+	size_t k = 0;
+
 	xkd_vec_sort(&s->places, cmp_place);
 	for (size_t i = 0; i < s->places.n; i++) {
 		struct place *p = &s->places.p[i];
 
-		if (xkd_cancel_check(cancel, err)) {
-			xkd_map_fini(&seen);
-			return false;
-		}
-		if (i && p->addr == last)
+		if (xkd_cancel_check(cancel, err))
+			return XKD_CANCELED;
+		p->home = home_of(s, p);
+		any |= p->home != 0;
+		xkd_dw_begin(s->d); /* trouble here takes no place away */
+	}
+	for (size_t i = 0; i < s->places.n; i++)
+		if (s->places.p[i].home || !any)
+			s->places.p[k++] = s->places.p[i];
+	s->places.n = k;
+	return XKD_OK;
+}
+
+/* One location for each function or inlined copy: its lowest. A statement that the compiler cut in
+ * pieces would otherwise stop several times on the way through. */
+static void report(struct search *s, bool (*fn)(void *arg, uint64_t iaddr), void *arg)
+{
+	struct xkd_map seen;
+
+	xkd_map_init_u64(&seen);
+	for (size_t i = 0; i < s->places.n; i++) {
+		struct place *p = &s->places.p[i];
+
+		if (p->home && xkd_map_get(&seen, p->home))
 			continue;
-		last = p->addr;
-		if (!xkd_dw_chain(s->d, p->u, p->addr, dies, XKD_INLINE_MAX, &n, NULL)) {
-			if (xkd_map_get(&seen, dies[n - 1]))
-				continue;
-			xkd_map_put(&seen, dies[n - 1], p);
-		}
-		xkd_dw_begin(s->d); /* without a function it is a place all the same */
+		if (p->home)
+			xkd_map_put(&seen, p->home, p);
+		else if (i && p->addr == p[-1].addr)
+			continue;
 		if (!fn(arg, p->addr))
 			break;
 	}
 	xkd_map_fini(&seen);
-	return true;
 }
 
 static enum xkd_rc search_units(struct search *s, struct xkd_cancel *cancel, struct xkd_err *err)
@@ -345,10 +269,11 @@ enum xkd_rc xkd_dwarf_line_addrs(struct xkd_dwarf *d, const char *file, unsigned
 	rc = search_units(&s, cancel, err);
 	if (!rc && !s.places.n)
 		rc = xkd_err_set(err, XKD_NOTFOUND, "no code for %s:%u", file, line);
+	if (!rc)
+		rc = find_homes(&s, cancel, err);
 	if (!rc) {
 		*line_used = s.best;
-		if (!report(&s, fn, arg, cancel, err))
-			rc = XKD_CANCELED;
+		report(&s, fn, arg);
 	}
 	xkd_vec_fini(&s.places);
 	xkd_buf_fini(&name);
