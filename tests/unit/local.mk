@@ -20,3 +20,10 @@ check_PROGRAMS += tests/unit/t_find
 tests_unit_t_find_SOURCES = tests/unit/t_find.c tests/unit/scratch.h tests/unit/tap.h
 tests_unit_t_find_LDADD = $(XKD_TEST_LIBS)
 include $(srcdir)/tests/fuzz/local.mk
+check_PROGRAMS += tests/unit/t_paging tests/unit/t_regs tests/unit/t_disasm
+tests_unit_t_paging_SOURCES = tests/unit/t_paging.c
+tests_unit_t_paging_LDADD = $(XKD_TEST_LIBS)
+tests_unit_t_regs_SOURCES = tests/unit/t_regs.c
+tests_unit_t_regs_LDADD = $(XKD_TEST_LIBS)
+tests_unit_t_disasm_SOURCES = tests/unit/t_disasm.c
+tests_unit_t_disasm_LDADD = $(XKD_TEST_LIBS)

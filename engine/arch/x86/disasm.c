@@ -361,10 +361,15 @@ static void fill_text(const cs_insn *ci, enum xkd_cpumode mode, struct xkd_insn 
 		w.p += 4; /* xsaves and its like: no size to tell */
 		in->mem_size = 0;
 	}
-	if (w.mem && w.mem->size > 8 && (ci->id == X86_INS_LJMP || ci->id == X86_INS_LCALL))
-		xkd_masm_str(in, "tbyte ptr ");
-	else if (w.mem && (ci->id == X86_INS_LJMP || ci->id == X86_INS_LCALL))
-		xkd_masm_str(in, "fword ptr ");
+	if (w.mem && (ci->id == X86_INS_LJMP || ci->id == X86_INS_LCALL)) {
+		/* selector and offset: capstone says 10 bytes whatever the size */
+		bool narrow = (mode == XKD_MODE_16) != has_prefix_byte(in, 0x66);
+
+		in->mem_size = x->rex & 8 ? 10 : narrow ? 4 : 6;
+		xkd_masm_str(in, in->mem_size == 10  ? "tbyte ptr "
+				 : in->mem_size == 6 ? "fword ptr "
+						     : "dword ptr ");
+	}
 	rewrite_ops(&w);
 	rename_mnem(ci, mode, in);
 }
