@@ -9,3 +9,4 @@ libxkd_a_SOURCES += \
 	engine/cmd/logfile.c engine/cmd/logfile.h engine/cmd/memview.c engine/cmd/memview.h \
 	engine/cmd/modules.h engine/cmd/pseudo.c engine/cmd/script.c engine/cmd/script.h \
 	engine/cmd/session.c engine/cmd/stop.c engine/cmd/words.c engine/cmd/words.h
+libxkd_a_SOURCES += engine/cmd/c_eval.c engine/cmd/c_locals.c engine/cmd/c_types.c engine/cmd/locals.h

@@ -250,7 +250,7 @@ static enum xkd_rc per_cpu(struct xkd_evalctx *e, const struct xkd_node *n, stru
 	TRY(xkd_eval_cxx(e, n->a, &a, err));
 	TRY(xkd_eval_cxx(e, n->b, &cpu, err));
 	TRY(xkd_eval_at(err, xkd_value_u64(e->ctx, &cpu, &num, err), n->b->pos));
-	if (!t->os->percpu || num > INT32_MAX)
+	if (!t || !t->os->percpu || num > INT32_MAX)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "per-CPU areas are not known here");
 	TRY(t->os->percpu(t, (int)num, &off, err));
 	if (n->num) {

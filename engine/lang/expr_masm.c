@@ -12,6 +12,8 @@
 static enum xkd_rc read_at(struct xkd_evalctx *e, const struct xkd_node *n, uint64_t addr,
 			   unsigned size, uint64_t *num, struct xkd_err *err)
 {
+	if (!e->ctx->t)
+		return xkd_err_set(err, XKD_UNSUPPORTED, "there is no target to read from");
 	return xkd_eval_at(err, xkd_ctx_read_u(e->ctx, addr, size, num, err), n->pos);
 }
 
@@ -23,7 +25,7 @@ static enum xkd_rc vvalid(struct xkd_evalctx *e, uint64_t addr, uint64_t len, co
 	uint8_t b;
 
 	*num = 0;
-	if (last < addr)
+	if (last < addr || !e->ctx->t)
 		return XKD_OK;
 	if (len > VVALID_MAX)
 		return xkd_err_syntax(err, n->pos, "$vvalid looks at 1 GiB at most");
@@ -154,7 +156,7 @@ static enum xkd_rc unary(struct xkd_evalctx *e, const struct xkd_node *n, uint64
 	case XKD_OP_QWO:
 		return read_at(e, n, a, 8, num, err);
 	case XKD_OP_POI:
-		return read_at(e, n, a, e->ctx->t->arch->ptr_size, num, err);
+		return read_at(e, n, a, e->ctx->t ? e->ctx->t->arch->ptr_size : 8, num, err);
 	default:
 		return xkd_err_syntax(err, n->pos, "not an operation of MASM expressions");
 	}

@@ -21,10 +21,15 @@ struct xkd_module *xkd_scope_module(const struct xkd_ctx *ctx)
 /* Those that need nobody else. */
 static bool own_pseudo(const struct xkd_ctx *ctx, const char *name, uint64_t *val)
 {
-	const struct xkd_arch *a = ctx->t->arch;
-	int reg = !strcmp(name, "ip")				    ? a->pc :
-		  !strcmp(name, "csp") || !strcmp(name, "sp") ? a->sp : -1;
+	const struct xkd_arch *a = ctx->t ? ctx->t->arch : NULL;
+	int reg = -1;
 
+	if (!a)
+		return false;
+	if (!strcmp(name, "ip"))
+		reg = a->pc;
+	else if (!strcmp(name, "csp") || !strcmp(name, "sp"))
+		reg = a->sp;
 	if (reg >= 0) {
 		*val = ctx->regs.v[reg];
 		return xkd_reg_known(&ctx->regs, reg);
@@ -69,7 +74,7 @@ static bool reg_value(const struct xkd_ctx *ctx, const char *name, struct xkd_va
 	struct xkd_regname rn;
 	enum xkd_builtin b;
 
-	if (!ctx->t->arch->reg_find(name, &rn))
+	if (!ctx->t || !ctx->t->arch->reg_find(name, &rn))
 		return false;
 	b = rn.bits <= 8 ? XKD_BI_UCHAR : rn.bits <= 16 ? XKD_BI_USHORT :
 	    rn.bits <= 32 ? XKD_BI_UINT : XKD_BI_ULONG;
@@ -94,6 +99,8 @@ static enum xkd_rc symbol(struct xkd_evalctx *e, const char *name, struct xkd_sy
 {
 	char full[512];
 
+	if (!e->ctx->t)
+		return xkd_err_set(err, XKD_NOTFOUND, "no %s: there is no target", name);
 	if (e->scope && !strchr(name, '!')) {
 		struct xkd_err own = XKD_ERR_INIT;
 		enum xkd_rc rc;
@@ -120,7 +127,7 @@ enum xkd_rc xkd_eval_symbol(struct xkd_evalctx *e, const char *name, uint64_t *n
 		*num = sym.addr;
 		return XKD_OK;
 	}
-	if (rc != XKD_NOTFOUND || strchr(name, '!'))
+	if (rc != XKD_NOTFOUND || strchr(name, '!') || !e->ctx->t)
 		return rc;
 	if (reg_value(e->ctx, name, &v))
 		return xkd_value_u64(e->ctx, &v, num, err);
@@ -190,7 +197,7 @@ enum xkd_rc xkd_eval_name(struct xkd_evalctx *e, const char *name, struct xkd_va
 		symbol_value(e, &sym, v);
 		return XKD_OK;
 	}
-	if (rc == XKD_NOTFOUND) {
+	if (rc == XKD_NOTFOUND && e->ctx->t) {
 		const char *bang = strchr(name, '!');
 		char mod[64];
 
@@ -290,6 +297,8 @@ enum xkd_rc xkd_eval_source(struct xkd_evalctx *e, const char *spec, uint64_t *a
 	uint64_t line;
 	enum xkd_rc rc = XKD_OK;
 
+	if (!t)
+		return xkd_err_set(err, XKD_NOTFOUND, "no %s: there is no target", spec);
 	if (!colon || !xkd_parse_u64(colon + 1, 10, &line) || !line || line > 0xffffffff)
 		return xkd_err_set(err, XKD_SYNTAX, "a source place is file.c:line");
 	if (bang && bang < colon) {

@@ -255,3 +255,10 @@ enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
 		return xkd_print_struct(ctx, out, v->mod, at.type, &at, o, err);
 	return XKD_OK;
 }
+
+enum xkd_rc xkd_print_struct_at(const struct xkd_ctx *ctx, struct xkd_out *out,
+				const struct xkd_value *v, const struct xkd_print_opts *o,
+				struct xkd_err *err)
+{
+	return xkd_print_struct(ctx, out, v->mod, v->type, v, o, err);
+}

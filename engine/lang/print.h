@@ -24,6 +24,14 @@ enum xkd_rc xkd_print_type(const struct xkd_ctx *ctx, struct xkd_out *out, struc
 enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
 			    const struct xkd_value *v, const struct xkd_print_opts *o,
 			    struct xkd_err *err) XKD_MUST;
+/* The rows of a struct or union alone, without the row that names it. */
+enum xkd_rc xkd_print_struct_at(const struct xkd_ctx *ctx, struct xkd_out *out,
+				const struct xkd_value *v, const struct xkd_print_opts *o,
+				struct xkd_err *err) XKD_MUST;
+/* Has the struct or union (or what the pointer type points to) a member that this word of
+ * xkd_print_opts.fields means? */
+bool xkd_print_has_field(const struct xkd_ctx *ctx, struct xkd_module *mod,
+			 const struct xkd_type *type, const char *field);
 /* A value on one line without newline: "0xffff8e73`25740000", "KVM_PIO_BUS (0n1)" (style_dv) or
  * "0n1 ( KVM_PIO_BUS )", `"text"`; unreadable: "??". Never fails. */
 void xkd_value_brief(const struct xkd_ctx *ctx, const struct xkd_value *v, bool style_dv,

@@ -84,6 +84,16 @@ static bool any_member(const struct xkd_type *s, const char *field, bool exact, 
 	return false;
 }
 
+bool xkd_print_has_field(const struct xkd_ctx *ctx, struct xkd_module *mod,
+			 const struct xkd_type *type, const char *field)
+{
+	const struct xkd_type *s = xkd_lang_strip(ctx, mod, type), *t;
+
+	if (s->kind == XKD_T_PTR && !xkd_lang_target(ctx, mod, s, &t, NULL))
+		s = xkd_lang_strip(ctx, mod, t);
+	return xkd_type_is_aggregate(s) && any_member(s, field, false, 0);
+}
+
 /* What of a member is wanted: nothing, itself, or parts of it (into sub). */
 static bool wanted(const struct xkd_type *owner, const char *name, const struct filter *f,
 		   struct filter *sub, const char **store, bool *deeper)

@@ -90,11 +90,6 @@ static enum xkd_rc unavailable(const struct xkd_value *v, struct xkd_err *err)
 			   v->why[0] ? v->why : "no reason given");
 }
 
-static uint64_t reg_bits_of(const struct xkd_ctx *ctx, const struct xkd_value *v)
-{
-	return ctx->regs.v[v->reg] >> (v->reg_shift & 63) & xkd_lang_mask(v->reg_bits);
-}
-
 static const char *reg_name(const struct xkd_ctx *ctx, int reg)
 {
 	const struct xkd_arch *a = ctx->t ? ctx->t->arch : NULL;
@@ -102,12 +97,21 @@ static const char *reg_name(const struct xkd_ctx *ctx, int reg)
 	return a && reg >= 0 && reg < a->nregs ? a->reg_names[reg] : "a register";
 }
 
-static enum xkd_rc reg_check(const struct xkd_ctx *ctx, const struct xkd_value *v,
+/* The whole register. What no frame carries (descriptor tables, debug registers) is asked of the CPU. */
+static enum xkd_rc reg_whole(const struct xkd_ctx *ctx, const struct xkd_value *v, uint64_t *num,
 			     struct xkd_err *err)
 {
-	if (!xkd_reg_known(&ctx->regs, v->reg))
+	const struct xkd_regs *regs = &ctx->regs;
+	struct xkd_err ignored;
+
+	if (!xkd_reg_known(regs, v->reg) && !ctx->frame && ctx->cpu >= 0 &&
+	    xkd_target_regs(ctx->t, ctx->cpu, XKD_RG_INT | XKD_RG_SYS | XKD_RG_DESC | XKD_RG_DEBUG,
+			    &regs, &ignored))
+		regs = &ctx->regs;
+	if (!xkd_reg_known(regs, v->reg))
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s is not known in this frame",
 				   reg_name(ctx, v->reg));
+	*num = regs->v[v->reg];
 	return XKD_OK;
 }
 
@@ -146,12 +150,10 @@ enum xkd_rc xkd_value_raw(const struct xkd_ctx *ctx, const struct xkd_value *v, 
 		*num = v->num & xkd_lang_mask(width);
 		return XKD_OK;
 	case XKD_V_REG:
-		rc = reg_check(ctx, v, err);
-		if (rc)
-			return rc;
-		*num = reg_bits_of(ctx, v) >> (v->bit_size ? v->bit_off & 63 : 0) &
-		       xkd_lang_mask(width);
-		return XKD_OK;
+		rc = reg_whole(ctx, v, num, err);
+		*num = rc ? 0 : *num >> (v->reg_shift & 63) & xkd_lang_mask(v->reg_bits) &
+				xkd_lang_mask(width);
+		return rc;
 	case XKD_V_MEM:
 	case XKD_V_BYTES:
 		if (v->bit_off > 7 && v->bit_size)
@@ -164,6 +166,8 @@ enum xkd_rc xkd_value_raw(const struct xkd_ctx *ctx, const struct xkd_value *v, 
 						   "the value has only 0x%zx bytes", v->nbytes);
 			memcpy(buf, v->bytes, n);
 		} else {
+			if (!ctx->t)
+				return xkd_err_set(err, XKD_UNSUPPORTED, "there is no target");
 			rc = xkd_ctx_read(ctx, v->addr, buf, n, NULL, err);
 			if (rc)
 				return rc;
@@ -281,7 +285,8 @@ enum xkd_rc xkd_value_assign(const struct xkd_ctx *ctx, const struct xkd_value *
 			     struct xkd_err *err)
 {
 	const struct xkd_type *s = xkd_lang_strip(ctx, v->mod, v->type);
-	uint64_t mask, cur;
+	uint64_t mask, cur = 0;
+	enum xkd_rc rc;
 
 	if (v->kind == XKD_V_UNAVAIL)
 		return unavailable(v, err);
@@ -298,9 +303,9 @@ enum xkd_rc xkd_value_assign(const struct xkd_ctx *ctx, const struct xkd_value *
 					   "%s can be set in frame 0 of a CPU only",
 					   reg_name(ctx, v->reg));
 		mask = xkd_lang_mask(v->reg_bits) << (v->reg_shift & 63);
-		cur = xkd_reg_known(&ctx->regs, v->reg) ? ctx->regs.v[v->reg] : 0;
-		if (mask != ~0ULL && !xkd_reg_known(&ctx->regs, v->reg))
-			return reg_check(ctx, v, err);
+		rc = mask == ~0ULL ? XKD_OK : reg_whole(ctx, v, &cur, err);
+		if (rc)
+			return rc;
 		return xkd_target_reg_set(ctx->t, ctx->cpu, v->reg,
 					  (cur & ~mask) | (num << (v->reg_shift & 63) & mask), err);
 	default:
