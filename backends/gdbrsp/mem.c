@@ -31,7 +31,7 @@ struct xfer {
 	size_t n;
 	bool write, phys, binary;
 	size_t max;   /* bytes of memory in a request */
-	size_t *caps; /* by element: max until a failure narrows it */
+	size_t *caps; /* by element: pages a request may touch, 0: any number, until one fails */
 	size_t first; /* elements before it are finished */
 	struct chunk chunks[XKD_RSP_WINDOW];
 	size_t nchunks;
@@ -57,15 +57,14 @@ static size_t chunk_len(const struct xfer *x, size_t elem, size_t off)
 
 	if (off && addr < v->addr)
 		return 0;
-	if (len > x->caps[elem])
-		len = x->caps[elem];
+	if (len > x->max)
+		len = x->max;
+	if (x->caps[elem] && len > x->caps[elem] * PAGE - in_page)
+		len = x->caps[elem] * PAGE - in_page;
 	if (to_top && len > to_top)
 		len = to_top;
-	if (in_page + len > PAGE && (in_page + len) % PAGE) {
-		size_t whole = (in_page + len) / PAGE * PAGE - in_page;
-
-		len = whole;
-	}
+	if (in_page + len > PAGE)
+		len = (in_page + len) / PAGE * PAGE - in_page;
 	return len;
 }
 
@@ -76,7 +75,7 @@ static void plan(struct xfer *x, size_t window)
 		x->first++;
 	for (size_t e = x->first; e < x->n && x->nchunks < window; e++) {
 		struct xkd_iov *v = &x->iov[e];
-		bool one = x->write || x->caps[e] < x->max;
+		bool one = x->write || x->caps[e];
 
 		if (finished(v))
 			continue;
@@ -148,7 +147,7 @@ static void chunk_failed(struct xfer *x, const struct chunk *c)
 		v->rc = XKD_NOTMAPPED;
 		return;
 	}
-	x->caps[c->elem] = (size_t)((addr / PAGE + pages / 2) * PAGE - addr);
+	x->caps[c->elem] = (size_t)(pages / 2);
 }
 
 static void chunk_read(struct xfer *x, const struct chunk *c, const char *body, size_t len)
@@ -276,8 +275,6 @@ static void size_requests(struct xfer *x)
 		x->max &= ~(size_t)15;
 	if (x->max >= PAGE)
 		x->max &= ~(size_t)(PAGE - 1);
-	for (size_t i = 0; i < x->n; i++)
-		x->caps[i] = x->max;
 }
 
 static enum xkd_rc run(struct xfer *x, struct xkd_err *err)

@@ -41,6 +41,11 @@ static void junk(struct xkd_pkt *p, uint8_t c)
 
 static enum xkd_pkt_ev idle(struct xkd_pkt *p, uint8_t c)
 {
+	/* After other bytes they are more of the same ("SSH-2.0"). */
+	if (p->junk && (c == '+' || c == '-')) {
+		junk(p, c);
+		return XKD_PKT_MORE;
+	}
 	switch (c) {
 	case '$':
 	case '%':
@@ -118,8 +123,9 @@ static enum xkd_pkt_ev checksum(struct xkd_pkt *p, uint8_t c)
 	}
 	p->want |= (uint8_t)digit;
 	p->state = XKD_PKT_IDLE;
+	/* Notifications are not acknowledged, so a damaged one is just passed over. */
 	if (p->bad || p->want != p->sum)
-		return XKD_PKT_BAD;
+		return p->note ? XKD_PKT_MORE : XKD_PKT_BAD;
 	p->junk = 0;
 	return p->note ? XKD_PKT_NOTE : XKD_PKT_BODY;
 }

@@ -9,7 +9,7 @@ enum xkd_pkt_ev {
 	XKD_PKT_NAK,
 	XKD_PKT_BODY, /* body holds a packet, decoded */
 	XKD_PKT_NOTE, /* a notification (%...), decoded */
-	XKD_PKT_BAD,  /* a packet with a wrong checksum or a run-length that makes no sense */
+	XKD_PKT_BAD,  /* a packet with a wrong checksum, escape or run-length */
 	XKD_PKT_HUGE, /* longer than the limit; the rest of it is skipped */
 };
 

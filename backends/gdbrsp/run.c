@@ -206,7 +206,8 @@ int xkd_rsp_fd(struct xkd_backend *be)
 	return xkd_rsp(be)->link.fd;
 }
 
-/* QEMU's step mask: whether interrupts and timers hold still during a step. */
+/* QEMU's step mask: whether interrupts and timers hold still during a step. With them open, TCG may
+ * spend a step on polling the interrupt controller and stop where it stood. */
 static enum xkd_rc mask_irqs(struct xkd_rsp *r, bool mask, struct xkd_err *err)
 {
 	unsigned want = (mask ? 7u : 1u) & r->sstep_bits;

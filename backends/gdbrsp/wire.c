@@ -31,8 +31,7 @@ static void log_packet(struct xkd_rsp *r, const char *way, const char *s, size_t
 
 const char *xkd_rsp_name(char *buf, const char *req, size_t n)
 {
-	bool named = n && strchr("qQv", req[0]);
-	const char *ends = named ? ":;,=" : ":=";
+	const char *ends = n && req[0] == 'v' ? "" : n && strchr("qQ", req[0]) ? ":;,=" : ":=";
 	size_t i = 0;
 
 	for (; i < n && i < XKD_RSP_NAME - 1; i++) {
@@ -414,9 +413,11 @@ static enum xkd_rc ask_event(struct xkd_rsp *r, struct asking *a, enum xkd_pkt_e
 	if (ev == XKD_PKT_BAD) {
 		if (r->noack || ++a->tries > XKD_RSP_TRIES) {
 			r->acks += !r->noack;
-			return xkd_err_set(err, XKD_TRANSPORT,
-					   "the answer to '%s' from %s comes with a wrong checksum",
-					   NAME(a->req, a->n), r->link.peer);
+			rc = flush_acks(r, err);
+			return rc != XKD_OK ? rc
+					    : xkd_err_set(err, XKD_TRANSPORT,
+							  "the answer to '%s' from %s comes with a wrong checksum",
+							  NAME(a->req, a->n), r->link.peer);
 		}
 		log_packet(r, "<- (damaged)", r->in.body.s, r->in.body.len);
 		rc = flush_acks(r, err);
@@ -546,8 +547,15 @@ enum xkd_rc xkd_rsp_batch(struct xkd_rsp *r, const struct xkd_rsp_req *reqs, siz
 			  xkd_rsp_got *got, void *arg, struct xkd_err *err)
 {
 	struct batch b = { .n = n, .got = got, .arg = arg };
-	enum xkd_rc rc = ready(r, err);
+	enum xkd_rc rc;
 
+	if (n == 1) {
+		rc = xkd_rsp_ask(r, reqs[0].p, reqs[0].n, err);
+		if (rc == XKD_OK)
+			got(arg, 0, r->reply.s, r->reply.len);
+		return rc;
+	}
+	rc = ready(r, err);
 	if (rc == XKD_OK)
 		rc = flush_acks(r, err);
 	if (rc != XKD_OK)
