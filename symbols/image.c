@@ -335,8 +335,6 @@ size_t xkd_image_read(struct xkd_image *img, uint64_t iaddr, void *buf, size_t l
 		if (!s || xkd_image_section_data(img, s, &data, &size, NULL))
 			break;
 		off = iaddr + done - s->addr;
-		if (off >= size)
-			break;
 		n = size - off < len - done ? size - off : len - done;
 		memcpy((uint8_t *)buf + done, data + off, n);
 		done += n;

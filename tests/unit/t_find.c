@@ -89,7 +89,7 @@ static bool make_inputs(void)
 		"gcc -g -fno-pic -c m.c -o m-noid.ko && "
 		"gcc -g -fno-pic '-DID=\"0xcc\"' -c m.c -o m-other.ko && "
 		"mv mm.o m.ko && cp m.ko m.stripped && strip -g m.stripped && "
-		"sed s/" REL "/5.10.0-9/ m.c > m5.c && gcc -g -fno-pic -c m5.c -o m-510.ko && "
+		"sed s/" REL "/6.1.0-2-amd64/ m.c > m5.c && gcc -g -fno-pic -c m5.c -o m-612.ko && "
 		"sed s/kvm_amd/kvm_intel/ m.c > mi.c && gcc -g -fno-pic -c mi.c -o m-intel.ko");
 }
 
@@ -125,6 +125,8 @@ static void test_kernel_layouts(void)
 	finds("L", "vmlinux", REL, NULL, "L/boot/vmlinux-" REL, "a known place is");
 	finds("L/", "vmlinux", "../../etc", KID, "L/boot/vmlinux-" REL,
 	      "a release that would leave the folder is not used");
+	sh("mkdir L/boot/vmlinux-x");
+	finds("L/", "vmlinux", "x/../vmlinux-" REL, NULL, "NOTFOUND", "not even by a detour");
 	finds("L/boot/vmlinux-" REL, "vmlinux", REL, KID, "L/boot/vmlinux-" REL,
 	      "a file by itself");
 	finds("k.elf", "vmlinux", REL, KID, "k.elf", "a file of another name by itself");
@@ -205,7 +207,7 @@ static void test_modules(void)
 	finds("L", "kvm_amd", REL, MBB,
 	      "L/.build-id/bb/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.debug",
 	      "a module by .build-id");
-	sh("rm -rf L && mkdir -p L/x && cp m.ko L/x/kvm_amd.ko.debug && cp m-510.ko "
+	sh("rm -rf L && mkdir -p L/x && cp m.ko L/x/kvm_amd.ko.debug && cp m-612.ko "
 	   "L/x/kvm-amd.ko");
 	finds("L", "kvm_amd", REL, MBB, "L/x/kvm_amd.ko.debug", "Fedora's .ko.debug");
 	sh("rm L/x/*.debug");

@@ -15,6 +15,8 @@ static const char source[] =
 	"struct node one = { &one, \"one\", twice }, two = { &one, \"two\", calls };\n"
 	"struct node *const list[] = { &one, &two, &far_node };\n"
 	"int zeroes[5000];\nint *into = &zeroes[77];\n"
+	"int element(long i) { return zeroes[i]; }\n" /* 32S */
+	"__attribute__((section(\".page\"))) char whole_page[4096] = { 1 };\n"
 	"__attribute__((section(\".data..percpu\"))) int counter = 7;\nint *per = &counter;\n"
 	"asm(\".section .rel32,\\\"a\\\"\\n.long calls - .\\n.long zeroes + 8 - .\\n"
 	".quad list - .\\n.previous\\n\");\n";
@@ -461,7 +463,9 @@ static void test_src(void)
 
 	ok(!xkd_src_read(&src, 2, b, 4, &err) && !memcmp(b, "cdef", 4), "a source gives its bytes");
 	ok(xkd_src_read(&src, 3, b, 4, &err) == XKD_BADDATA, "but none beyond its end");
-	ok(xkd_src_read(&src, UINT64_MAX, b, 2, &err) == XKD_BADDATA, "nor by wrapping round");
+	ok(xkd_src_read(&src, UINT64_MAX, b, 2, &err) == XKD_BADDATA &&
+		   xkd_src_read(&src, 4, b, SIZE_MAX, &err) == XKD_BADDATA,
+	   "nor by wrapping round");
 }
 
 static void test_kernel(const char *k)

@@ -19,7 +19,9 @@ static const char shapes[] =
 	"	.type nested,@object\nnested:\n	.fill 8,1,0\n	.size nested,8\n	.fill "
 	"8,1,0\n"
 	"	.size outer,24\n"
-	"$d:\n	.fill 4,1,0\nend_label:\n"
+	"	.globl a_label, __twin, twin\n	.type an_object,@object\n"
+	"$d:\n	.fill 4,1,0\na_label:\nan_object:\n	.fill 4,1,0\n"
+	"__twin:\ntwin:\n	.fill 4,1,0\nend_label:\n"
 	"	.data\n	.globl value\n	.type value,@object\nvalue:	.quad 1\n	.size "
 	"value,8\n"
 	"	.globl absent_size\nabsent_size:\n	.quad 2\n"
@@ -61,9 +63,11 @@ static void test_shapes(struct xkd_image *img)
 	at(img, t + 40, "bare", "outer", "an unsized label is found at its place");
 	at(img, t + 47, "bare", "outer", "and behind");
 	at(img, t + 49, "outer", "nested", "an object before the one nested in it");
-	at(img, t + 57, "nested", "end_label", "of two that cover the inner");
-	at(img, t + 66, "outer", "end_label", "the outer again after it");
-	at(img, t + 74, "nested", "end_label", "a mapping symbol is no answer");
+	at(img, t + 57, "nested", "an_object", "of two that cover the inner");
+	at(img, t + 66, "outer", "an_object", "the outer again after it");
+	at(img, t + 74, "nested", "an_object", "a mapping symbol is no answer");
+	at(img, t + 77, "an_object", "twin", "a local object before a global label");
+	at(img, t + 81, "twin", "end_label", "the plainer of two names");
 	at(img, t + text->size, "end_label", NULL, "a label at the end of a section");
 	at(img, t + text->size + 1, NULL, NULL, "nothing behind that");
 	at(img, data->addr + 3, "value", "absent_size", "an object");
