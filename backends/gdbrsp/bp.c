@@ -18,8 +18,8 @@ static size_t find(const struct xkd_rsp *r, enum xkd_bp_kind kind, uint64_t addr
 {
 	size_t i = 0;
 
-	while (i < r->bps.n && (r->bps.p[i].kind != kind || r->bps.p[i].addr != addr ||
-				r->bps.p[i].size != size))
+	while (i < r->bps.n &&
+	       (r->bps.p[i].kind != kind || r->bps.p[i].addr != addr || r->bps.p[i].size != size))
 		i++;
 	return i;
 }
@@ -36,8 +36,8 @@ static enum xkd_rc request(struct xkd_rsp *r, char letter, const struct xkd_rsp_
 		return XKD_OK;
 	if (!r->reply.len) {
 		r->no_z |= 1u << bp->kind;
-		return xkd_err_addr(err, XKD_UNSUPPORTED, bp->addr, "%s does not know %s", r->link.peer,
-				    kinds[bp->kind].what);
+		return xkd_err_addr(err, XKD_UNSUPPORTED, bp->addr, "%s does not know %s",
+				    r->link.peer, kinds[bp->kind].what);
 	}
 	/* Software ones fail for want of memory there, the others for want of a free register. */
 	return xkd_err_addr(err, bp->kind == XKD_BP_SW ? XKD_NOTMAPPED : XKD_UNSUPPORTED, bp->addr,

@@ -100,8 +100,9 @@ static enum xkd_rc open_unix(struct xkd_link *l, const char *path, uint64_t dead
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 
 	if (!*path || strlen(path) >= sizeof(un.sun_path))
-		return xkd_err_set(err, XKD_SYNTAX, "'%.120s' is no path for a socket (1 to %zu bytes)",
-				   path, sizeof(un.sun_path) - 1);
+		return xkd_err_set(err, XKD_SYNTAX,
+				   "'%.120s' is no path for a socket (1 to %zu bytes)", path,
+				   sizeof(un.sun_path) - 1);
 	memcpy(un.sun_path, path, strlen(path));
 	snprintf(l->peer, sizeof(l->peer), "%s", path);
 	return try_address(l, (struct sockaddr *)&un, sizeof(un), AF_UNIX, deadline, err);

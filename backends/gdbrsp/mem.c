@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define PAGE 4096u
-#define HEADER 40 /* more than "$M", two numbers, their signs and the checksum take */
+#define HEADER 40  /* more than "$M", two numbers, their signs and the checksum take */
 #define REQ_MAX 64 /* a read request's text */
 
 struct chunk {
@@ -37,7 +37,7 @@ struct xfer {
 	size_t nchunks;
 	struct xkd_rsp_req reqs[XKD_RSP_WINDOW + 2];
 	struct xkd_buf text; /* of the requests */
-	bool on_ok, off_ok; /* PhyMemMode's answers in this batch */
+	bool on_ok, off_ok;  /* PhyMemMode's answers in this batch */
 	bool progress;
 	bool unknown; /* the stub does not know this request */
 };
@@ -102,7 +102,8 @@ static void add_request(struct xfer *x, size_t i, size_t *starts)
 	const uint8_t *src = v->buf + c->off;
 
 	starts[i] = x->text.len;
-	xkd_buf_printf(&x->text, "%c%" PRIx64 ",%zx", x->write ? (x->binary ? 'X' : 'M') : (x->binary ? 'x' : 'm'),
+	xkd_buf_printf(&x->text, "%c%" PRIx64 ",%zx",
+		       x->write ? (x->binary ? 'X' : 'M') : (x->binary ? 'x' : 'm'),
 		       v->addr + c->off, c->len);
 	if (!x->write)
 		return;
@@ -128,8 +129,8 @@ static size_t encode(struct xfer *x)
 	if (x->phys)
 		x->reqs[n++] = (struct xkd_rsp_req){ "Qqemu.PhyMemMode:1", 18 };
 	for (size_t i = 0; i < x->nchunks; i++)
-		x->reqs[n++] = (struct xkd_rsp_req){ x->text.s + starts[i],
-						     starts[i + 1] - starts[i] };
+		x->reqs[n++] =
+			(struct xkd_rsp_req){ x->text.s + starts[i], starts[i + 1] - starts[i] };
 	if (x->phys)
 		x->reqs[n++] = (struct xkd_rsp_req){ "Qqemu.PhyMemMode:0", 18 };
 	return n;
@@ -330,7 +331,8 @@ static enum xkd_rc move(struct xkd_backend *be, enum xkd_mspace ms, uint64_t cpu
 	}
 	if (rc != XKD_OK)
 		fail_rest(&x, rc);
-	return rc == XKD_OK ? rc : xkd_err_prepend(err, rc, write ? "writing memory" : "reading memory");
+	return rc == XKD_OK ? rc
+			    : xkd_err_prepend(err, rc, write ? "writing memory" : "reading memory");
 }
 
 enum xkd_rc xkd_rsp_readv(struct xkd_backend *be, enum xkd_mspace ms, uint64_t cpu_id,

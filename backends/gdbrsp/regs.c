@@ -62,8 +62,8 @@ static enum xkd_rc fetch_xml(void *arg, const char *annex, struct xkd_buf *out, 
 			return xkd_err_set(err, XKD_BADDATA, "%s does not send %s (%s)",
 					   r->link.peer, annex, XKD_RSP_SAID(r));
 		if (kind == 'm' && r->reply.len == 1)
-			return xkd_err_set(err, XKD_BADDATA, "%s sends %s without end", r->link.peer,
-					   annex);
+			return xkd_err_set(err, XKD_BADDATA, "%s sends %s without end",
+					   r->link.peer, annex);
 		xkd_buf_add(out, r->reply.s + 1, r->reply.len - 1);
 		if (kind == 'l')
 			return XKD_OK;
@@ -80,7 +80,8 @@ static bool add_reg(struct xkd_rsp *r, const char *name, unsigned bytes, uint32_
 	if (r->layout.n >= XKD_REGS_MAX || r->layout.blob + bytes > XKD_REGBLOB_MAX)
 		return false;
 	reg.off = (unsigned)r->layout.blob;
-	*d = (struct xkd_regdesc){ .off = (uint16_t)r->layout.blob, .bytes = (uint16_t)bytes,
+	*d = (struct xkd_regdesc){ .off = (uint16_t)r->layout.blob,
+				   .bytes = (uint16_t)bytes,
 				   .group = group };
 	snprintf(d->name, sizeof(d->name), "%s", name);
 	r->regs[r->layout.n++] = reg;
@@ -116,7 +117,8 @@ enum xkd_rc xkd_rsp_layout_init(struct xkd_rsp *r, struct xkd_err *err)
 	if (r->has_xfer_features) {
 		rc = xkd_tdesc_read(td, fetch_xml, r, &e);
 		if (rc == XKD_BADDATA) {
-			xkd_log(r->log, XKD_LOG_WARN, "%s; taking the usual amd64 registers", e.msg);
+			xkd_log(r->log, XKD_LOG_WARN, "%s; taking the usual amd64 registers",
+				e.msg);
 			rc = XKD_OK;
 			td->n = 0;
 		}
@@ -349,7 +351,8 @@ enum xkd_rc xkd_rsp_reg_set(struct xkd_backend *be, uint64_t cpu_id, size_t inde
 	if (index >= r->layout.n)
 		return xkd_err_set(err, XKD_NOTFOUND, "no register number %zu", index);
 	if (r->regs[index].from != XKD_RSP_REG_G)
-		return xkd_err_set(err, XKD_UNSUPPORTED, "%s can be read but not written through %s",
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "%s can be read but not written through %s",
 				   r->descs[index].name, r->link.peer);
 	xkd_hex_encode(hex, val, r->descs[index].bytes);
 	rc = write_reg(r, cpu_id, index, hex, err);

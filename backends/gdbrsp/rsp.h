@@ -131,9 +131,11 @@ enum xkd_rc xkd_rsp_ask_output(struct xkd_rsp *r, const char *req, size_t n, uns
 enum xkd_rc xkd_rsp_batch(struct xkd_rsp *r, const struct xkd_rsp_req *reqs, size_t n,
 			  xkd_rsp_got *got, void *arg, struct xkd_err *err) XKD_MUST;
 /* Sends one packet and waits for nothing. */
-enum xkd_rc xkd_rsp_send(struct xkd_rsp *r, const char *req, size_t n, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_rsp_send(struct xkd_rsp *r, const char *req, size_t n,
+			 struct xkd_err *err) XKD_MUST;
 /* Sends a resume packet; the target runs from here on. */
-enum xkd_rc xkd_rsp_start(struct xkd_rsp *r, const char *req, size_t n, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_rsp_start(struct xkd_rsp *r, const char *req, size_t n,
+			  struct xkd_err *err) XKD_MUST;
 /* Lets the target go. Its answer is not acknowledged: the ack could reach a QEMU that runs again,
  * and stop it. */
 enum xkd_rc xkd_rsp_detach(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;

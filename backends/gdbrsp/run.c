@@ -56,7 +56,8 @@ static void stop_pair(struct xkd_event *ev, const char *key, size_t klen, const 
 			ev->reason = XKD_STOP_WATCH;
 			ev->watch_addr = 0;
 			for (size_t k = 0; k < vlen && xkd_hex_digit(val[k]) >= 0; k++)
-				ev->watch_addr = ev->watch_addr << 4 | (unsigned)xkd_hex_digit(val[k]);
+				ev->watch_addr =
+					ev->watch_addr << 4 | (unsigned)xkd_hex_digit(val[k]);
 		}
 	}
 }
@@ -225,7 +226,9 @@ static enum xkd_rc mask_irqs(struct xkd_rsp *r, bool mask, struct xkd_err *err)
 	return XKD_OK;
 }
 
-static const char act_letters[] = { [XKD_ACT_HOLD] = 0, [XKD_ACT_CONT] = 'c', [XKD_ACT_STEP] = 's' };
+static const char act_letters[] = {
+	[XKD_ACT_HOLD] = 0, [XKD_ACT_CONT] = 'c', [XKD_ACT_STEP] = 's'
+};
 
 /* vCont with an action for each CPU but the named one, which stands. */
 static void all_but(const struct xkd_rsp *r, const struct xkd_resume *res, struct xkd_buf *b)
@@ -272,7 +275,8 @@ static enum xkd_rc bare(struct xkd_rsp *r, const struct xkd_resume *res,
 	enum xkd_rc rc = XKD_OK;
 
 	if (!act_letters[act])
-		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot hold single CPUs", r->link.peer);
+		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot hold single CPUs",
+				   r->link.peer);
 	if (t && t->text[0])
 		rc = xkd_rsp_askf(r, err, "Hc%s", t->text);
 	xkd_buf_ch(b, act_letters[act]);

@@ -248,7 +248,8 @@ static void take_arch(struct reader *rd, const struct xml *x)
 	while (p.n && is_space(p.s[p.n - 1]))
 		p.n--;
 	if (!rd->td->arch[0])
-		snprintf(rd->td->arch, sizeof(rd->td->arch), "%.*s", (int)(p.n < 63 ? p.n : 63), p.s);
+		snprintf(rd->td->arch, sizeof(rd->td->arch), "%.*s", (int)(p.n < 63 ? p.n : 63),
+			 p.s);
 }
 
 static enum xkd_rc read_doc(struct reader *rd, const char *annex, unsigned depth);
@@ -260,9 +261,11 @@ static enum xkd_rc take_include(struct reader *rd, const struct tag *t, unsigned
 	if (!attr(t, "href", annex, sizeof(annex)))
 		return XKD_OK;
 	for (const char *p = annex; *p; p++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/", *p))
-			return xkd_err_set(rd->err, XKD_BADDATA,
-					   "the target description includes an oddly named document");
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/",
+			    *p))
+			return xkd_err_set(
+				rd->err, XKD_BADDATA,
+				"the target description includes an oddly named document");
 	return read_doc(rd, annex, depth + 1);
 }
 
@@ -275,8 +278,8 @@ static enum xkd_rc read_tags(struct reader *rd, struct xml *x, const char *annex
 		if (rc == XKD_NOTFOUND)
 			return XKD_OK;
 		if (rc != XKD_OK)
-			return xkd_err_set(rd->err, rc, "%s is not well-formed at offset %zu", annex,
-					   x->at);
+			return xkd_err_set(rd->err, rc, "%s is not well-formed at offset %zu",
+					   annex, x->at);
 		if (t.close)
 			continue;
 		if (piece_is(t.name, "reg"))
@@ -298,7 +301,8 @@ static enum xkd_rc read_doc(struct reader *rd, const char *annex, unsigned depth
 
 	if (depth > DEPTH || ++rd->docs > DOCS)
 		return xkd_err_set(rd->err, XKD_BADDATA,
-				   "the target description includes too many documents, at %s", annex);
+				   "the target description includes too many documents, at %s",
+				   annex);
 	xkd_buf_init(&doc);
 	rc = rd->fetch(rd->arg, annex, &doc, rd->err);
 	if (rc == XKD_OK) {

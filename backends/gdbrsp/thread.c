@@ -54,8 +54,8 @@ static bool add_thread(struct xkd_rsp *r, const char *s, size_t n, uint64_t id)
 	if (r->nthreads >= XKD_RSP_THREADS)
 		return false;
 	if (!(r->nthreads & (r->nthreads - 1)))
-		r->threads = xkd_realloc(r->threads,
-					 (r->nthreads ? 2 * r->nthreads : 1) * sizeof(*t));
+		r->threads =
+			xkd_realloc(r->threads, (r->nthreads ? 2 * r->nthreads : 1) * sizeof(*t));
 	t = &r->threads[r->nthreads++];
 	*t = (struct xkd_rsp_thread){ .id = id };
 	snprintf(t->text, sizeof(t->text), "%.*s", (int)(n < 39 ? n : 39), s);

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JUNK_MAX 65536	/* bytes that are no packet before we stop believing */
-#define DRAIN_MS 250	/* how long a cancelled request's answers are waited for */
-#define LOG_MAX 200	/* characters of a packet in the log */
+#define JUNK_MAX 65536 /* bytes that are no packet before we stop believing */
+#define DRAIN_MS 250   /* how long a cancelled request's answers are waited for */
+#define LOG_MAX 200    /* characters of a packet in the log */
 #define OUTPUT_MAX (8u << 20)
 
 static void log_packet(struct xkd_rsp *r, const char *way, const char *s, size_t n)
@@ -143,8 +143,8 @@ static enum xkd_rc next(struct xkd_rsp *r, unsigned wait_ms, enum xkd_pkt_ev *ev
 		size_t got;
 
 		while (r->rx_off < r->rx_len) {
-			r->rx_off += xkd_pkt_feed(&r->in, r->rx + r->rx_off, r->rx_len - r->rx_off,
-						  ev);
+			r->rx_off +=
+				xkd_pkt_feed(&r->in, r->rx + r->rx_off, r->rx_len - r->rx_off, ev);
 			if (*ev == XKD_PKT_HUGE)
 				return xkd_rsp_lost(r, err, "%s sent a packet of over %u bytes",
 						    r->link.peer, XKD_PKT_LIMIT);
@@ -157,8 +157,8 @@ static enum xkd_rc next(struct xkd_rsp *r, unsigned wait_ms, enum xkd_pkt_ev *ev
 		if (rc != XKD_OK)
 			return rc;
 		now = xkd_now_ms();
-		rc = xkd_link_recv(&r->link, r->rx, sizeof(r->rx), now < soft ? (unsigned)(soft - now) : 0,
-				   &got, &e);
+		rc = xkd_link_recv(&r->link, r->rx, sizeof(r->rx),
+				   now < soft ? (unsigned)(soft - now) : 0, &got, &e);
 		if (rc == XKD_TIMEOUT)
 			return rc;
 		if (rc != XKD_OK)
@@ -187,8 +187,8 @@ static enum xkd_rc no_answer(struct xkd_rsp *r, const char *req, size_t n, unsig
 {
 	if (!r->spoke && r->in.junk)
 		return not_gdb(r, "it sent", err);
-	return xkd_err_set(err, XKD_TIMEOUT, "no answer to '%s' from %s within %.1f s%s", NAME(req, n),
-			   r->link.peer, wait_ms / 1000.0,
+	return xkd_err_set(err, XKD_TIMEOUT, "no answer to '%s' from %s within %.1f s%s",
+			   NAME(req, n), r->link.peer, wait_ms / 1000.0,
 			   r->spoke ? "" : " (is another debugger attached to it?)");
 }
 
@@ -196,7 +196,8 @@ static enum xkd_rc no_answer(struct xkd_rsp *r, const char *req, size_t n, unsig
 static enum xkd_rc while_waiting(struct xkd_rsp *r, enum xkd_rc rc, const char *req, size_t n,
 				 struct xkd_err *err)
 {
-	return r->lost ? xkd_err_prepend(err, rc, "waiting for the answer to '%s'", NAME(req, n)) : rc;
+	return r->lost ? xkd_err_prepend(err, rc, "waiting for the answer to '%s'", NAME(req, n))
+		       : rc;
 }
 
 const char *xkd_rsp_said(const struct xkd_rsp *r, char *buf)
@@ -389,9 +390,11 @@ static enum xkd_rc add_output(struct xkd_rsp *r, struct xkd_buf *output, struct 
 		return XKD_OK;
 	}
 	if (output->len > OUTPUT_MAX)
-		return xkd_rsp_lost(r, err, "%s sent over %u bytes of output", r->link.peer, OUTPUT_MAX);
+		return xkd_rsp_lost(r, err, "%s sent over %u bytes of output", r->link.peer,
+				    OUTPUT_MAX);
 	for (size_t i = 1; i + 1 < b->len; i += 2)
-		xkd_buf_ch(output, (char)(xkd_hex_digit(b->s[i]) << 4 | xkd_hex_digit(b->s[i + 1])));
+		xkd_buf_ch(output,
+			   (char)(xkd_hex_digit(b->s[i]) << 4 | xkd_hex_digit(b->s[i + 1])));
 	return XKD_OK;
 }
 
@@ -416,7 +419,8 @@ static enum xkd_rc ask_event(struct xkd_rsp *r, struct asking *a, enum xkd_pkt_e
 			rc = flush_acks(r, err);
 			return rc != XKD_OK ? rc
 					    : xkd_err_set(err, XKD_TRANSPORT,
-							  "the answer to '%s' from %s comes with a wrong checksum",
+							  "the answer to '%s' from %s comes with a "
+							  "wrong checksum",
 							  NAME(a->req, a->n), r->link.peer);
 		}
 		log_packet(r, "<- (damaged)", r->in.body.s, r->in.body.len);
@@ -436,8 +440,8 @@ static enum xkd_rc ask_event(struct xkd_rsp *r, struct asking *a, enum xkd_pkt_e
 	}
 	if (again || (ev == XKD_PKT_NAK && !r->noack)) {
 		if (++a->tries > XKD_RSP_TRIES)
-			return xkd_err_set(err, XKD_TRANSPORT, "%s does not take '%s'", r->link.peer,
-					   NAME(a->req, a->n));
+			return xkd_err_set(err, XKD_TRANSPORT, "%s does not take '%s'",
+					   r->link.peer, NAME(a->req, a->n));
 		rc = xkd_rsp_send(r, a->req, a->n, err);
 		return rc == XKD_OK ? XKD_NOTFOUND : rc;
 	}

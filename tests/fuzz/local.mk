@@ -14,3 +14,13 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/cfi/long-records \
 	tests/fuzz/seeds/orc/unsorted tests/fuzz/seeds/orc/v1 tests/fuzz/seeds/orc/v3 \
 	tests/fuzz/seeds/orc/v4-header
+check_PROGRAMS += tests/fuzz/replay_packet tests/fuzz/replay_targetxml
+tests_fuzz_replay_packet_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_packet.c
+tests_fuzz_replay_packet_LDADD = $(XKD_TEST_LIBS)
+tests_fuzz_replay_targetxml_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_targetxml.c
+tests_fuzz_replay_targetxml_LDADD = $(XKD_TEST_LIBS)
+EXTRA_DIST += \
+	tests/fuzz/seeds/packet/damage tests/fuzz/seeds/packet/info-registers \
+	tests/fuzz/seeds/packet/mtree tests/fuzz/seeds/packet/runs-and-escapes \
+	tests/fuzz/seeds/packet/session tests/fuzz/seeds/targetxml/broken \
+	tests/fuzz/seeds/targetxml/loop tests/fuzz/seeds/targetxml/two-documents

@@ -3,7 +3,8 @@
 #include "tests/unit/tap.h"
 
 /* Feeds all, piece bytes at a time; the events as letters, the last body in body. */
-static const char *feed(struct xkd_pkt *p, const char *s, size_t n, size_t piece, struct xkd_buf *body)
+static const char *feed(struct xkd_pkt *p, const char *s, size_t n, size_t piece,
+			struct xkd_buf *body)
 {
 	static const char letters[] = ".+-BNXH";
 	static char seen[64];

@@ -12,12 +12,18 @@ static void check_threads(void)
 		uint64_t id;
 		size_t used;
 	} cases[] = {
-		{ "01", true, 1, 2 },	    { "p01.01", true, 1, 6 },
-		{ "p2.3", true, 2ull << 32 | 3, 4 }, { "1f;x", true, 0x1f, 2 },
-		{ "-1", true, UINT64_MAX, 2 }, { "fffffffffffffffe", true, UINT64_MAX - 1, 16 },
-		{ "p1", false, 0, 0 },	    { "", false, 0, 0 },
-		{ "p1.", false, 0, 0 },	    { "-", false, 0, 0 },
-		{ "xyz", false, 0, 0 },	    { "11111111111111111", false, 0, 0 },
+		{ "01", true, 1, 2 },
+		{ "p01.01", true, 1, 6 },
+		{ "p2.3", true, 2ull << 32 | 3, 4 },
+		{ "1f;x", true, 0x1f, 2 },
+		{ "-1", true, UINT64_MAX, 2 },
+		{ "fffffffffffffffe", true, UINT64_MAX - 1, 16 },
+		{ "p1", false, 0, 0 },
+		{ "", false, 0, 0 },
+		{ "p1.", false, 0, 0 },
+		{ "-", false, 0, 0 },
+		{ "xyz", false, 0, 0 },
+		{ "11111111111111111", false, 0, 0 },
 	};
 
 	for (size_t i = 0; i < XKD_COUNT(cases); i++) {
@@ -55,15 +61,18 @@ static void check_tdesc(struct xkd_tdesc *td)
 {
 	static const struct doc good[] = {
 		{ "target.xml",
-		  "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\" [<!ENTITY x \"y\">]>"
+		  "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\" [<!ENTITY x "
+		  "\"y\">]>"
 		  "<!-- <reg name='no' bitsize='64'/> --><target><architecture> i386:x86-64\n"
 		  "</architecture><xi:include href=\"core.xml\"/><feature name=\"more\">"
 		  "<reg name='LATE' bitsize='32' regnum='0x30' group='system'/>"
 		  "<reg name=\"after\" bitsize=\"16\"></reg><reg name=\"odd name\" bitsize=\"8\"/>"
-		  "<reg name='bad' bitsize='7'/><reg name='bad' bitsize='99999'/></feature></target>" },
-		{ "core.xml", "<feature><reg name=\"rax\" bitsize=\"64\" type=\"int64\"/>\n"
-			      "<reg name=\"rbx\" bitsize=\"64\"/><reg name='dup' bitsize='8' regnum='0'/>"
-			      "</feature>" },
+		  "<reg name='bad' bitsize='7'/><reg name='bad' "
+		  "bitsize='99999'/></feature></target>" },
+		{ "core.xml",
+		  "<feature><reg name=\"rax\" bitsize=\"64\" type=\"int64\"/>\n"
+		  "<reg name=\"rbx\" bitsize=\"64\"/><reg name='dup' bitsize='8' regnum='0'/>"
+		  "</feature>" },
 		{ NULL, NULL },
 	};
 	static const struct doc loop[] = {
@@ -72,9 +81,10 @@ static void check_tdesc(struct xkd_tdesc *td)
 	static const struct doc odd[] = {
 		{ "target.xml", "<target><xi:include href='a:0,1'/></target>" }, { NULL, NULL }
 	};
-	static const char *const broken[] = { "<", "<reg", "<reg name", "<reg name=", "<reg name='x",
-					      "<!--", "<![CDATA[", "<?", "<!DOCTYPE [", "< reg>",
-					      "<reg =''>", "</" };
+	static const char *const broken[] = { "<",	    "<reg",	    "<reg name",
+					      "<reg name=", "<reg name='x", "<!--",
+					      "<![CDATA[",  "<?",	    "<!DOCTYPE [",
+					      "< reg>",	    "<reg =''>",    "</" };
 	struct doc one[] = { { "target.xml", "" }, { NULL, NULL } };
 	struct xkd_err err;
 
@@ -86,7 +96,8 @@ static void check_tdesc(struct xkd_tdesc *td)
 	ok(!strcmp(td->regs[2].name, "late") && td->regs[2].regnum == 0x30 &&
 		   !strcmp(td->regs[2].group, "system"),
 	   "a number of its own, lower case, with its group");
-	ok(!strcmp(td->regs[3].name, "after") && td->regs[3].regnum == 0x31, "numbers go on from there");
+	ok(!strcmp(td->regs[3].name, "after") && td->regs[3].regnum == 0x31,
+	   "numbers go on from there");
 	is_str(td->regs[4].name, "reg50", "an odd name is not taken over");
 	ok(tdesc(td, loop, &err) == XKD_BADDATA, "documents that include themselves: %s", err.msg);
 	ok(tdesc(td, odd, &err) == XKD_BADDATA, "an annex that could break a packet: %s", err.msg);
@@ -120,11 +131,16 @@ static void check_info_registers(void)
 		const char *name;
 		uint64_t v;
 	} want[] = {
-		{ "idt_base", 0xfffffe0000000000 }, { "idt_limit", 0xfff },
-		{ "gdt_base", 0xfffffe0000001000 }, { "gdt_limit", 0x7f },
-		{ "tr", 0x40 },			    { "tr_base", 0xfffffe0000003000 },
-		{ "ldt", 0 },			    { "dr3", 4 },
-		{ "dr6", 0xffff0ff0 },		    { "dr7", 0x400 },
+		{ "idt_base", 0xfffffe0000000000 },
+		{ "idt_limit", 0xfff },
+		{ "gdt_base", 0xfffffe0000001000 },
+		{ "gdt_limit", 0x7f },
+		{ "tr", 0x40 },
+		{ "tr_base", 0xfffffe0000003000 },
+		{ "ldt", 0 },
+		{ "dr3", 4 },
+		{ "dr6", 0xffff0ff0 },
+		{ "dr7", 0x400 },
 	};
 	struct xkd_regdesc descs[XKD_COUNT(want)];
 	struct xkd_reglayout layout = { descs, XKD_COUNT(want), 0 };
@@ -152,7 +168,8 @@ static void check_mtree(void)
 	static const char text[] =
 		"FlatView #0\r\n AS \"I/O\", root: io\r\n Root memory region: io\r\n"
 		"  0000000000000000-0000000000000007 (prio 0, ram): not ours\r\n\r\n"
-		"FlatView #1\r\n AS \"memory\", root: system\r\n AS \"cpu-memory-0\", root: system\r\n"
+		"FlatView #1\r\n AS \"memory\", root: system\r\n AS \"cpu-memory-0\", root: "
+		"system\r\n"
 		" Root memory region: system\r\n"
 		"  0000000000000000-000000000009ffff (prio 0, ram): pc.ram\r\n"
 		"  00000000000a0000-00000000000bffff (prio 1, i/o): vga-lowmem\r\n"
@@ -180,13 +197,15 @@ static void check_mtree(void)
 static void check_kinds(void)
 {
 	ok(xkd_rsp_is_error("E14", 3) && xkd_rsp_is_error("E.why", 5), "errors");
-	ok(!xkd_rsp_is_error("E1400000", 8) && !xkd_rsp_is_error("E1", 2), "data that begins with E");
+	ok(!xkd_rsp_is_error("E1400000", 8) && !xkd_rsp_is_error("E1", 2),
+	   "data that begins with E");
 	ok(xkd_rsp_is_stop("S05", 3) && xkd_rsp_is_stop("T05thread:01;", 13), "stops");
 	ok(!xkd_rsp_is_stop("S0", 2) && !xkd_rsp_is_stop("Txx", 3), "no stops");
 	ok(xkd_rsp_is_output("O414a", 5) && !xkd_rsp_is_output("OK", 2), "output and OK");
 	is_str(xkd_rsp_profile_find(true, "PacketSize=1000")->name, "qemu", "QEMU");
 	is_str(xkd_rsp_profile_find(false, "")->name, "plain", "no features");
-	is_str(xkd_rsp_profile_find(false, "PacketSize=1000;vContSupported+;QStartNoAckMode+")->name,
+	is_str(xkd_rsp_profile_find(false, "PacketSize=1000;vContSupported+;QStartNoAckMode+")
+		       ->name,
 	       "gdbstub-rs", "the gdbstub crate");
 	is_str(xkd_rsp_profile_find(false, "PacketSize=fff")->name, "unknown", "anything else");
 }

@@ -45,9 +45,9 @@ static bool start_qemu(struct rig *rig, const char *stopped)
 	snprintf(mon, sizeof(mon), "unix:%s,server=on,wait=off", rig->mon);
 	rig->pid = fork();
 	if (!rig->pid) {
-		execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-display", "none",
-		       "-nodefaults", "-machine", "pc", "-m", "64", "-smp", "2", "-gdb", gdb,
-		       "-monitor", mon, stopped, NULL);
+		execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-display",
+		       "none", "-nodefaults", "-machine", "pc", "-m", "64", "-smp", "2", "-gdb",
+		       gdb, "-monitor", mon, stopped, NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 400; i++) {
@@ -146,7 +146,8 @@ static uint64_t reg(struct rig *rig, size_t cpu, const char *name)
 	unsigned groups = XKD_RG_INT | XKD_RG_SYS | XKD_RG_DESC | XKD_RG_DEBUG;
 
 	if (i == rig->layout->n ||
-	    xkd_gdbrsp_ops.regs_get(rig->be, rig->cpus[cpu].id, groups, &blob, &rig->err) != XKD_OK ||
+	    xkd_gdbrsp_ops.regs_get(rig->be, rig->cpus[cpu].id, groups, &blob, &rig->err) !=
+		    XKD_OK ||
 	    !blob.avail[i]) {
 		printf("# %s: %s\n", name, rig->err.msg);
 		return UINT64_MAX;
@@ -176,7 +177,8 @@ static struct xkd_iov read1(struct rig *rig, enum xkd_mspace ms, uint64_t addr, 
 	return v;
 }
 
-static struct xkd_iov write1(struct rig *rig, enum xkd_mspace ms, uint64_t addr, void *buf, size_t n)
+static struct xkd_iov write1(struct rig *rig, enum xkd_mspace ms, uint64_t addr, void *buf,
+			     size_t n)
 {
 	struct xkd_iov v = { .addr = addr, .buf = buf, .len = n };
 
@@ -269,9 +271,11 @@ static void check_memory(struct rig *rig)
 	v = read1(rig, XKD_MS_PHYS, 0x100123, back, sizeof(back));
 	ok(v.rc == XKD_OK && !memcmp(big, back, sizeof(big)), "and by physical address");
 	for (size_t i = 0; i < 100; i++)
-		many[i] = (struct xkd_iov){ .addr = 0x100123 + i * 8, .buf = back + i * 8, .len = 8 };
+		many[i] =
+			(struct xkd_iov){ .addr = 0x100123 + i * 8, .buf = back + i * 8, .len = 8 };
 	memset(back, 0, sizeof(back));
-	ok(xkd_gdbrsp_ops.readv(rig->be, XKD_MS_VIRT, rig->cpus[1].id, many, 100, &rig->err) == XKD_OK,
+	ok(xkd_gdbrsp_ops.readv(rig->be, XKD_MS_VIRT, rig->cpus[1].id, many, 100, &rig->err) ==
+		   XKD_OK,
 	   "100 elements in one call");
 	for (size_t i = 0; i < 100; i++)
 		good += many[i].rc == XKD_OK && many[i].done == 8;
@@ -289,8 +293,11 @@ static void check_memory(struct rig *rig)
 static void check_running(struct rig *rig)
 {
 	uint64_t cpu = rig->cpus[0].id;
-	struct xkd_resume step = { .others = XKD_ACT_HOLD, .has_cpu = true, .cpu_id = cpu,
-				   .cpu_act = XKD_ACT_STEP, .mask_irqs = true };
+	struct xkd_resume step = { .others = XKD_ACT_HOLD,
+				   .has_cpu = true,
+				   .cpu_id = cpu,
+				   .cpu_act = XKD_ACT_STEP,
+				   .mask_irqs = true };
 	struct xkd_resume cont = { .others = XKD_ACT_CONT };
 	struct xkd_event ev = resume(rig, step);
 	struct xkd_iov v;
@@ -307,7 +314,8 @@ static void check_running(struct rig *rig)
 	ok(ev.reason == XKD_STOP_STEP, "a step with the others running");
 	is_u64(reg(rig, 0, "rip"), CODE + 4, "one more on");
 	is_u64(reg(rig, 0, "rax") & 0xffff, 0x1234, "ax is loaded");
-	ok(xkd_gdbrsp_ops.bp_add(rig->be, XKD_BP_WRITE, 0x500, 2, &rig->err) == XKD_OK, "watch 0x500");
+	ok(xkd_gdbrsp_ops.bp_add(rig->be, XKD_BP_WRITE, 0x500, 2, &rig->err) == XKD_OK,
+	   "watch 0x500");
 	ev = resume(rig, cont);
 	ok(ev.reason == XKD_STOP_WATCH && ev.watch_addr == 0x500, "the watchpoint hits");
 	v = read1(rig, XKD_MS_VIRT, 0x500, b, 2);
@@ -315,7 +323,8 @@ static void check_running(struct rig *rig)
 	ok(xkd_gdbrsp_ops.bp_del(rig->be, XKD_BP_WRITE, 0x500, 2, &rig->err) == XKD_OK, "unwatch");
 	ok(xkd_gdbrsp_ops.bp_del(rig->be, XKD_BP_WRITE, 0x500, 2, &rig->err) == XKD_NOTFOUND,
 	   "only once");
-	ok(xkd_gdbrsp_ops.bp_add(rig->be, XKD_BP_SW, CODE + 8, 1, &rig->err) == XKD_OK, "breakpoint");
+	ok(xkd_gdbrsp_ops.bp_add(rig->be, XKD_BP_SW, CODE + 8, 1, &rig->err) == XKD_OK,
+	   "breakpoint");
 	ev = resume(rig, cont);
 	ok(ev.reason == XKD_STOP_BP && ev.has_cpu && ev.cpu_id == cpu, "the breakpoint hits");
 	is_u64(reg(rig, 0, "rip"), CODE + 8, "with rip at it");
@@ -352,7 +361,8 @@ static void check_leaving(struct rig *rig)
 	ok(attach(rig) && xkd_gdbrsp_ops.resume(rig->be, &cont, &rig->err) == XKD_OK &&
 		   xkd_gdbrsp_ops.close(rig->be, true, &rig->err) == XKD_OK && is_running(rig),
 	   "and without one too");
-	ok(attach(rig) && xkd_gdbrsp_ops.close(rig->be, false, &rig->err) == XKD_OK, "leave it halted");
+	ok(attach(rig) && xkd_gdbrsp_ops.close(rig->be, false, &rig->err) == XKD_OK,
+	   "leave it halted");
 	usleep(50000);
 	ok(!is_running(rig), "it stands");
 	ok(attach(rig), "once more");

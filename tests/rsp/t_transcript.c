@@ -119,7 +119,8 @@ static void check_registers(struct peer *p)
 	ok(get_regs(p, 0, XKD_RG_INT, b) == XKD_OK && reg_of(p, b, "rax") == 5 &&
 		   reg_of(p, b, "rbx") == ~0ull,
 	   "garbage in it");
-	ok(xkd_gdbrsp_ops.regs_get(p->be, 77, XKD_RG_INT, b, &p->err) == XKD_NOTFOUND, "no such CPU");
+	ok(xkd_gdbrsp_ops.regs_get(p->be, 77, XKD_RG_INT, b, &p->err) == XKD_NOTFOUND,
+	   "no such CPU");
 	ok(xkd_gdbrsp_ops.reg_set(p->be, 1, 100000, b->bytes, &p->err) == XKD_NOTFOUND,
 	   "no such register");
 	leave(p, false);
@@ -314,7 +315,8 @@ static void check_breakpoints(struct peer *p)
 	ok(add(p, XKD_BP_READ, 0x3000, 8) == XKD_UNSUPPORTED, "unknown");
 	says(p, "does not know a read watchpoint");
 	ok(!(xkd_gdbrsp_ops.caps(p->be) & XKD_CAP_WATCH_R), "caps know it from now on");
-	ok(add(p, XKD_BP_SW, 0x4000, 1) == XKD_NOTMAPPED && p->err.has_addr && p->err.addr == 0x4000,
+	ok(add(p, XKD_BP_SW, 0x4000, 1) == XKD_NOTMAPPED && p->err.has_addr &&
+		   p->err.addr == 0x4000,
 	   "nowhere");
 	ok(xkd_gdbrsp_ops.bp_del(p->be, XKD_BP_HW, 0x1000, 1, &p->err) == XKD_OK, "removed");
 	ok(xkd_gdbrsp_ops.bp_del(p->be, XKD_BP_HW, 0x1000, 1, &p->err) == XKD_NOTFOUND, "once");
@@ -341,17 +343,20 @@ static void check_stop_outputs(struct peer *p)
 
 static void check_stops(struct peer *p)
 {
-	struct xkd_resume only = { .others = XKD_ACT_HOLD, .has_cpu = true, .cpu_id = 2,
-				   .cpu_act = XKD_ACT_CONT };
+	struct xkd_resume only = {
+		.others = XKD_ACT_HOLD, .has_cpu = true, .cpu_id = 2, .cpu_act = XKD_ACT_CONT
+	};
 	struct xkd_resume none = { .others = XKD_ACT_HOLD };
 	struct xkd_event ev;
 
 	ok(go(p) == XKD_OK && go(p) == XKD_RUNNING, "run, once");
 	ev = next_event(p);
-	ok(ev.reason == XKD_STOP_WATCH && ev.watch_addr == 0xffff888000001000 && ev.cpu_id == 2, "watch");
+	ok(ev.reason == XKD_STOP_WATCH && ev.watch_addr == 0xffff888000001000 && ev.cpu_id == 2,
+	   "watch");
 	ok(go(p) == XKD_OK, "run");
 	ev = next_event(p);
-	ok(ev.reason == XKD_STOP_WATCH && ev.watch_addr == 0x20 && ev.cpu_id == 1, "awatch, other keys");
+	ok(ev.reason == XKD_STOP_WATCH && ev.watch_addr == 0x20 && ev.cpu_id == 1,
+	   "awatch, other keys");
 	ok(go(p) == XKD_OK && xkd_gdbrsp_ops.halt(p->be, &p->err) == XKD_OK, "run, halt");
 	ok(next_event(p).reason == XKD_STOP_USER, "stopped for us");
 	ok(xkd_gdbrsp_ops.halt(p->be, &p->err) == XKD_OK, "halt again: nothing to do");
@@ -384,7 +389,8 @@ static void check_lost(struct peer *p)
 
 	ok(go(p) == XKD_OK, "run");
 	ev = next_event(p);
-	ok(ev.kind == XKD_EV_LOST && strstr(ev.text, "in mid-packet, after 'T05thr'"), "lost: %s", ev.text);
+	ok(ev.kind == XKD_EV_LOST && strstr(ev.text, "in mid-packet, after 'T05thr'"), "lost: %s",
+	   ev.text);
 	ok(xkd_gdbrsp_ops.close(p->be, true, &p->err) == XKD_TRANSPORT, "leaving says so");
 }
 
@@ -394,7 +400,8 @@ static void check_elsewhere(struct peer *p)
 
 	ok(mem_is(p, 0x1000, "abcd"), "asked again");
 	ev = next_event(p);
-	ok(ev.kind == XKD_EV_STOPPED && ev.reason == XKD_STOP_USER && strstr(ev.text, "another place"),
+	ok(ev.kind == XKD_EV_STOPPED && ev.reason == XKD_STOP_USER &&
+		   strstr(ev.text, "another place"),
 	   "and told as a stop");
 	leave(p, false);
 }
@@ -409,7 +416,8 @@ static void check_leave_running(struct peer *p)
 
 static void check_leave_halted(struct peer *p)
 {
-	ok(step(p, 0, XKD_ACT_HOLD, false) == XKD_OK && next_event(p).reason == XKD_STOP_STEP, "a step");
+	ok(step(p, 0, XKD_ACT_HOLD, false) == XKD_OK && next_event(p).reason == XKD_STOP_STEP,
+	   "a step");
 	leave(p, false);
 }
 
@@ -533,7 +541,8 @@ int main(int argc, char **argv)
 		if (!ok(peer_start(&p, scripts[i].name), "%s: a stub", scripts[i].name))
 			break;
 		rc = peer_open(&p, scripts[i].timeout_ms ? scripts[i].timeout_ms : 2000);
-		if (ok(rc == scripts[i].open, "%s: open gives %s", scripts[i].name, xkd_rc_name(rc)))
+		if (ok(rc == scripts[i].open, "%s: open gives %s", scripts[i].name,
+		       xkd_rc_name(rc)))
 			scripts[i].check(&p);
 		else
 			printf("# %s\n", p.err.msg);

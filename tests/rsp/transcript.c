@@ -1,4 +1,5 @@
-/* Scripted stubs: tests/rsp/NAME.rsp says what must come and what is answered. A stub that is sent anything else ends with an error.
+/* Scripted stubs: tests/rsp/NAME.rsp says what must come and what is answered. A stub that is sent
+ * anything else ends with an error.
  *
  * Lines of a transcript (\xNN for any byte; payloads are as on the wire, without $ and checksum):
  *   > P      this packet must come        < P     a packet is sent
@@ -34,7 +35,8 @@ struct stub {
 static void stub_fail(struct stub *s, const char *what, const char *got)
 {
 	if (!s->failed)
-		printf("# stub at %s: %s%s%s\n", s->where, what, got ? ": got " : "", got ? got : "");
+		printf("# stub at %s: %s%s%s\n", s->where, what, got ? ": got " : "",
+		       got ? got : "");
 	fflush(stdout);
 	s->failed = true;
 }
@@ -142,7 +144,8 @@ static void unescape(const char *s, struct xkd_buf *b)
 {
 	xkd_buf_reset(b);
 	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] == 'x' && xkd_hex_digit(s[2]) >= 0 && xkd_hex_digit(s[3]) >= 0) {
+		if (s[0] == '\\' && s[1] == 'x' && xkd_hex_digit(s[2]) >= 0 &&
+		    xkd_hex_digit(s[3]) >= 0) {
 			xkd_buf_ch(b, (char)(xkd_hex_digit(s[2]) << 4 | xkd_hex_digit(s[3])));
 			s += 3;
 		} else {
@@ -268,8 +271,9 @@ bool peer_start(struct peer *p, const char *name)
 
 enum xkd_rc peer_open(struct peer *p, unsigned timeout_ms)
 {
-	struct xkd_be_open o = { .uri = p->path, .log = &p->log, .cancel = &p->cancel,
-				 .timeout_ms = timeout_ms };
+	struct xkd_be_open o = {
+		.uri = p->path, .log = &p->log, .cancel = &p->cancel, .timeout_ms = timeout_ms
+	};
 	enum xkd_rc rc = xkd_gdbrsp_ops.open(&o, &p->be, &p->err);
 
 	if (rc != XKD_OK)
@@ -348,7 +352,8 @@ struct xkd_event next_event(struct peer *p)
 	for (int i = 0; i < 60; i++) {
 		struct pollfd f = { .fd = xkd_gdbrsp_ops.fd(p->be), .events = POLLIN };
 
-		if (xkd_gdbrsp_ops.next_event(p->be, &ev, &p->err) != XKD_OK || ev.kind != XKD_EV_NONE)
+		if (xkd_gdbrsp_ops.next_event(p->be, &ev, &p->err) != XKD_OK ||
+		    ev.kind != XKD_EV_NONE)
 			break;
 		poll(&f, 1, 50);
 	}
@@ -364,8 +369,11 @@ enum xkd_rc go(struct peer *p)
 
 enum xkd_rc step(struct peer *p, size_t cpu, enum xkd_act others, bool mask)
 {
-	struct xkd_resume r = { .others = others, .has_cpu = true, .cpu_id = p->cpus[cpu].id,
-				.cpu_act = XKD_ACT_STEP, .mask_irqs = mask };
+	struct xkd_resume r = { .others = others,
+				.has_cpu = true,
+				.cpu_id = p->cpus[cpu].id,
+				.cpu_act = XKD_ACT_STEP,
+				.mask_irqs = mask };
 
 	return xkd_gdbrsp_ops.resume(p->be, &r, &p->err);
 }
