@@ -159,7 +159,7 @@ static bool range_letter(struct xkd_args *a, bool *no_cap)
 	if (p[1] == '?') {
 		*no_cap = true;
 		p++;
-	} else if (!isxdigit((unsigned char)p[1]) && p[1] != ' ' && p[1] != '(' && p[1] != '@' &&
+	} else if (p[1] && !isxdigit((unsigned char)p[1]) && p[1] != ' ' && p[1] != '(' && p[1] != '@' &&
 		   p[1] != '-') {
 		return false;
 	} else {
@@ -184,6 +184,8 @@ static enum xkd_rc range_count(struct xkd_session *s, struct xkd_args *a, unsign
 	uint64_t n;
 	enum xkd_rc rc;
 
+	if (xkd_arg_end(a))
+		return xkd_err_syntax(err, pos, "a count comes behind L");
 	a->p += back;
 	rc = xkd_arg_expr(s, a, &n, err);
 	if (rc)

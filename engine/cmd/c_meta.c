@@ -76,12 +76,8 @@ static enum xkd_rc cmd_logopen(struct xkd_session *s, struct xkd_args *a, struct
 {
 	bool append = !strcmp(a->name, ".logappend");
 	const char *path;
-	char sw[8];
 	enum xkd_rc rc;
 
-	if (xkd_arg_switch(a, '/', sw, sizeof(sw)))
-		return xkd_err_syntax(err, (int)(a->p - a->line) - 2, "%s takes a file name alone",
-				      a->name);
 	path = *xkd_skip_space(a->p) == '"' ? xkd_arg_string(s, a) : xkd_arg_rest(s, a);
 	if (!path || !*path)
 		path = "xkd.log";

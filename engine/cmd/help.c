@@ -85,5 +85,7 @@ enum xkd_rc xkd_help_about(struct xkd_session *s, const char *what, struct xkd_e
 			}
 	if (shown)
 		return XKD_OK;
-	return xkd_words_unknown(what, err);
+	xkd_words_unknown(what, err);
+	err->pos = -1;
+	return XKD_NOTFOUND;
 }
