@@ -1,5 +1,4 @@
-/* lm: the modules of the target and where their symbols come from. Loads nothing by itself, except
- * with v and a named module, where the user asks for what is known. */
+/* lm: the modules of the target and where their symbols come from. */
 #include "engine/cmd/modules.h"
 #include "base/str.h"
 #include <stdio.h>
@@ -136,7 +135,10 @@ enum xkd_rc xkd_cmd_lm(struct xkd_session *s, struct xkd_args *a, struct xkd_err
 
 		if (!wanted(&lm, m))
 			continue;
-		if (lm.verbose && (lm.by_pattern || lm.by_addr) && !s->t->running)
+		rc = xkd_cancel_check(&s->cancel, err);
+		if (rc)
+			return rc;
+		if (!s->t->running) /* opening reads headers only */
 			(void)!xkd_target_mod_image(s->t, m);
 		module_row(s, m);
 		if (lm.verbose)

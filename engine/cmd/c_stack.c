@@ -55,7 +55,20 @@ static void args_cells(struct xkd_session *s, const struct xkd_frame *f)
 	xkd_out(&s->out, ": ");
 }
 
-static void call_site(struct xkd_session *s, const struct xkd_frame *f)
+static void params(struct xkd_session *s, const struct xkd_ctx *ctx, const struct xkd_frame *f,
+		   bool lines)
+{
+	struct xkd_buf b = XKD_BUF_INIT;
+	struct xkd_ctx fc;
+
+	xkd_frame_ctx(ctx, f, &fc);
+	xkd_print_params(&fc, &b, lines);
+	xkd_out(&s->out, "%s", b.s);
+	xkd_buf_fini(&b);
+}
+
+static void call_site(struct xkd_session *s, const struct xkd_ctx *ctx, const struct xkd_frame *f,
+		      const struct kview *v)
 {
 	struct xkd_out *o = &s->out;
 	struct xkd_buf sym = XKD_BUF_INIT;
@@ -64,33 +77,23 @@ static void call_site(struct xkd_session *s, const struct xkd_frame *f)
 		xkd_out_key(o, XKD_ST_ADDR, "site", "%s", XKD_ADDR(f->pc));
 		return;
 	}
-	if (f->kind == XKD_FR_INLINE)
-		xkd_buf_printf(&sym, "%s!%s", f->mod ? f->mod->name : "?", f->func ? f->func : "?");
-	else if (f->func && f->mod)
-		xkd_buf_printf(&sym, "%s!%s+0x%llx", f->mod->name, f->func,
-			       (unsigned long long)(f->pc - f->func_addr));
+	if (f->func && f->mod)
+		xkd_buf_printf(&sym, "%s!%s", f->mod->name, f->func);
 	else
 		xkd_sym_format_ret(s->t, f->pc, &sym);
-	if (xkd_has_suffix(sym.s, "+0x0"))
-		sym.s[sym.len - 4] = 0;
 	xkd_out_key(o, XKD_ST_SYM, "site", "%s", sym.s);
+	if (v->params || v->params_lines)
+		params(s, ctx, f, v->params_lines);
+	if (f->func && f->mod && f->kind == XKD_FR_NORMAL && f->pc != f->func_addr)
+		xkd_out_key(o, XKD_ST_SYM, "offset", "+0x%llx",
+			    (unsigned long long)(f->pc - f->func_addr));
 	xkd_buf_fini(&sym);
 }
 
-static void site_tail(struct xkd_session *s, const struct xkd_ctx *ctx, const struct xkd_frame *f,
-		      const struct kview *v)
+static void site_tail(struct xkd_session *s, const struct xkd_frame *f, const struct kview *v)
 {
 	struct xkd_out *o = &s->out;
 
-	if ((v->params || v->params_lines) && f->kind != XKD_FR_USER) {
-		struct xkd_buf b = XKD_BUF_INIT;
-		struct xkd_ctx fc;
-
-		xkd_frame_ctx(ctx, f, &fc);
-		xkd_print_params(&fc, &b, v->params_lines);
-		xkd_out(o, "%s", b.s);
-		xkd_buf_fini(&b);
-	}
 	if (f->line.file && f->line.line && !v->no_lines) {
 		xkd_out_st(o, XKD_ST_SRC, " [");
 		xkd_out_foreign(o, XKD_ST_SRC, f->line.file, strlen(f->line.file));
@@ -108,7 +111,7 @@ static void frame_row(struct xkd_session *s, const struct xkd_ctx *ctx, const st
 	struct xkd_out *o = &s->out;
 
 	if (v->bare) {
-		call_site(s, f);
+		call_site(s, ctx, f, v);
 		if (f->note[0])
 			xkd_out_st(o, XKD_ST_DIM, " [%s]", f->note);
 		xkd_out_end(o);
@@ -139,8 +142,8 @@ static void frame_row(struct xkd_session *s, const struct xkd_ctx *ctx, const st
 		else
 			args_cells(s, f);
 	}
-	call_site(s, f);
-	site_tail(s, ctx, f, v);
+	call_site(s, ctx, f, v);
+	site_tail(s, f, v);
 	xkd_out_end(o);
 }
 

@@ -3,6 +3,7 @@
  * the value UNAVAIL with the reason; the stack, the steps and every read of the expression are
  * bounded; addresses in expressions are the image's and are turned into the target's. */
 #include "base/str.h"
+#include "engine/lang/unwind_step.h"
 #include "engine/lang/lang.h"
 #include "engine/lang/scope.h"
 #include <stdio.h>
@@ -136,10 +137,17 @@ static void breg(struct loc *l, uint64_t dwarf_reg)
 
 static void cfa(struct loc *l)
 {
-	if (!l->env->ctx->cfa)
-		fail(l, "the frame's CFA is not known");
+	const struct xkd_ctx *ctx = l->env->ctx;
+	struct xkd_err ignored;
+	struct xkd_step step;
+
+	if (ctx->cfa) /* a frame of a walk has it already */
+		push(l, ctx->cfa);
+	else if (!xkd_unwind_step(ctx, &ctx->regs, ctx->pc_lookup, &step, &ignored) &&
+		 step.kind == XKD_STEP_CALL)
+		push(l, step.cfa);
 	else
-		push(l, l->env->ctx->cfa);
+		fail(l, "the frame's CFA is not known");
 }
 
 static void deref(struct loc *l, unsigned size)
