@@ -5,6 +5,7 @@
 #include "symbols/dwarf_int.h"
 #include <elf.h>
 
+#define NEAR_ROWS 16
 #define KEEP_UNITS 64 /* whose rows a search leaves decoded */
 
 /* Index of the row that holds at iaddr; nrows if none. */
@@ -51,6 +52,7 @@ enum xkd_rc xkd_dwarf_line_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_li
 /* --- file:line -> addresses --- */
 struct place {
 	uint64_t addr;
+	uint64_t goes_on; /* where code of the same line follows soon, 0: not */
 	struct xkd_dw_unit *u;
 	uint32_t file;
 	uint64_t home; /* entry of the function the line stands in */
@@ -108,6 +110,18 @@ static bool is_code(struct search *s, uint64_t addr)
 	return sec && sec->flags & SHF_EXECINSTR;
 }
 
+/* A later row of the same line close by, 0: none. */
+static uint64_t goes_on(const struct xkd_dw_unit *u, size_t i)
+{
+	const struct xkd_dw_row *r = &u->rows[i];
+
+	for (size_t k = i + 1; k < u->nrows && k < i + NEAR_ROWS && !u->rows[k].end; k++)
+		if (u->rows[k].addr > r->addr && u->rows[k].line == r->line &&
+		    u->rows[k].file == r->file)
+			return u->rows[k].addr;
+	return 0;
+}
+
 static void search_rows(struct search *s, struct xkd_dw_unit *u, const bool *match, size_t count)
 {
 	for (size_t i = 0; i < u->nrows; i++) {
@@ -129,6 +143,7 @@ static void search_rows(struct search *s, struct xkd_dw_unit *u, const bool *mat
 		p->addr = r->addr;
 		p->u = u;
 		p->file = r->file;
+		p->goes_on = goes_on(u, i);
 	}
 }
 
@@ -165,14 +180,14 @@ static int cmp_place(const void *a, const void *b)
 /* The copy of the function that the line stands in, 0: none here. A statement may begin where a
  * function inlined into it begins, too: of those at the address it is in the one that starts last
  * before the line. */
-static uint64_t home_of(struct search *s, const struct place *p)
+static uint64_t home_of(struct search *s, const struct place *p, uint64_t addr)
 {
 	const char *path = xkd_dw_path(s->d, p->u, p->file), *file;
 	uint64_t dies[XKD_INLINE_MAX], home = 0;
 	unsigned line, last = 0;
 	size_t n;
 
-	if (xkd_dw_chain(s->d, p->u, p->addr, dies, XKD_INLINE_MAX, &n, NULL))
+	if (xkd_dw_chain(s->d, p->u, addr, dies, XKD_INLINE_MAX, &n, NULL))
 		return 0;
 	for (size_t i = 0; i < n; i++) {
 		xkd_dw_decl(s->d, dies[i], &file, &line);
@@ -184,20 +199,25 @@ static uint64_t home_of(struct search *s, const struct place *p)
 	return home;
 }
 
-/* Finds every place its home; a place without one is what is left of a statement at the end of an
- * inlined function and counts only when all are so. */
+/* Finds every place its home. Where the instruction at the mark is another statement's, moved there
+ * out of another function, the place is where the line's own code follows. A place without a home is what is left of a statement at the end of an inlined function
+ * and counts only when all are so. */
 static enum xkd_rc find_homes(struct search *s, struct xkd_cancel *cancel, struct xkd_err *err)
 {
 	bool any = false;
 	size_t k = 0;
 
-	xkd_vec_sort(&s->places, cmp_place);
 	for (size_t i = 0; i < s->places.n; i++) {
 		struct place *p = &s->places.p[i];
 
 		if (xkd_cancel_check(cancel, err))
 			return XKD_CANCELED;
-		p->home = home_of(s, p);
+		p->home = home_of(s, p, p->addr);
+		if (!p->home && p->goes_on) {
+			p->home = home_of(s, p, p->goes_on);
+			if (p->home)
+				p->addr = p->goes_on;
+		}
 		any |= p->home != 0;
 		xkd_dw_begin(s->d); /* trouble here takes no place away */
 	}
@@ -205,6 +225,7 @@ static enum xkd_rc find_homes(struct search *s, struct xkd_cancel *cancel, struc
 		if (s->places.p[i].home || !any)
 			s->places.p[k++] = s->places.p[i];
 	s->places.n = k;
+	xkd_vec_sort(&s->places, cmp_place);
 	return XKD_OK;
 }
 

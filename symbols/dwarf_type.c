@@ -297,9 +297,37 @@ static bool is_type_tag(unsigned tag)
 	       tag == DW_TAG_coarray_type;
 }
 
+/* GCC qualifies an array and its elements: const (array of const char). In C that is one qualifier,
+ * the elements'; then the array itself is the type, else NULL. */
+static const struct xkd_type *qualified_array(struct xkd_dwarf *d, Dwarf_Die die)
+{
+	enum xkd_tkind kind = kind_of(xkd_dw_tag(die));
+	const struct xkd_type *array, *t;
+	Dwarf_Die target;
+	uint64_t off;
+	bool is_array;
+
+	if ((kind != XKD_T_CONST && kind != XKD_T_VOLATILE) ||
+	    !xkd_dw_ref(d, die, DW_AT_type, &off) || !(target = xkd_dw_die(d, off)))
+		return NULL;
+	is_array = xkd_dw_tag(target) == DW_TAG_array_type;
+	xkd_dw_free(target);
+	t = array = is_array ? xkd_dw_type(d, off) : NULL;
+	while (t && t->kind == XKD_T_ARRAY)
+		t = xkd_map_get(&d->elems, t->id);
+	for (int i = 0; t && t->kind != kind && i < XKD_DW_DEPTH; i++) {
+		if (t->kind != XKD_T_CONST && t->kind != XKD_T_VOLATILE)
+			return NULL;
+		target = xkd_dw_die(d, t->id);
+		t = target ? xkd_dw_type_of(d, target) : NULL;
+		xkd_dw_free(target);
+	}
+	return t && t->kind == kind ? array : NULL;
+}
+
 const struct xkd_type *xkd_dw_type(struct xkd_dwarf *d, uint64_t off)
 {
-	struct xkd_type *t = xkd_map_get(&d->types, off);
+	const struct xkd_type *t = xkd_map_get(&d->types, off);
 	Dwarf_Die die;
 
 	if (t)
@@ -314,14 +342,16 @@ const struct xkd_type *xkd_dw_type(struct xkd_dwarf *d, uint64_t off)
 		return NULL;
 	d->type_depth++;
 	if (is_type_tag(xkd_dw_tag(die)))
-		t = make_type(d, die, off);
+		t = qualified_array(d, die);
 	else
 		xkd_dw_bad(d, off, "tag 0x%x where a type is wanted", xkd_dw_tag(die));
+	if (!t && !d->bad.code)
+		t = make_type(d, die, off);
 	d->type_depth--;
 	xkd_dw_free(die);
 	if (d->bad.code)
 		return NULL;
-	xkd_map_put(&d->types, off, t);
+	xkd_map_put(&d->types, off, (void *)t);
 	return t;
 }
 
