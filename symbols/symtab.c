@@ -300,8 +300,8 @@ static void next_symbol(const struct xkd_image *img, const struct xkd_symtab *t,
 		*next = (struct xkd_sym){ 0 };
 }
 
-/* An address in no section, or below the first symbol of its own, can still have a label: the end of
- * the section before, or a linker script's word for a place between two. */
+/* An address in no section, or below the first symbol of its own, can still have a label: the end
+ * of the section before, or a linker script's word for a place between two. */
 static enum xkd_rc label_outside(const struct xkd_image *img, const struct xkd_symtab *t,
 				 uint64_t iaddr, struct xkd_sym *sym)
 {
