@@ -60,6 +60,7 @@ def left_alone(g, what):
     tap.ok(g.goes_on(), f"{what}: the guest goes on within 2 s", f"QEMU says {g.status()}")
     time.sleep(0.5)
     tap.ok(g.goes_on(), f"{what}: and no breakpoint is left in it", f"QEMU says {g.status()}")
+    g.recover()
 
 
 stop_there = [f"bp {BUSY}", "g"]

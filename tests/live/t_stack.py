@@ -105,6 +105,7 @@ with Guest("--smp", "1") as g:
     status, out = g.xkd(mark([f"bp kvm!{WHERE}"] + ["g", "k"] * HITS + ["bc *"]))
     tap.equal(status, 0, "xkd ends with 0") or tap.note(out[-2000:])
     tap.ok(g.goes_on(), "the guest goes on after")
+    g.recover()
     parts = answers(out, 1 + 2 * HITS)[2::2]
 
     if shutil.which("gdb") and vmlinux(g.kernel):
