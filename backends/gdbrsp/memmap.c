@@ -74,22 +74,19 @@ static bool line_has(const char *line, size_t n, const char *what)
 
 size_t xkd_rsp_parse_mtree(const char *text, struct xkd_be_range *out, size_t max)
 {
-	bool ours = false, seen = false;
+	bool ours = false;
 	size_t n = 0;
 
 	/* Several views follow each other; ours is the one that the system's address space uses. */
 	while (*text && n < max) {
 		size_t len = strcspn(text, "\r\n");
 
-		if (line_has(text, len, "FlatView #")) {
-			if (seen)
-				break;
+		if (line_has(text, len, "FlatView #"))
 			ours = false;
-		} else if (line_has(text, len, "AS \"memory\",")) {
-			ours = seen = true;
-		} else if (ours && parse_range(text, len, &out[n])) {
+		else if (line_has(text, len, "AS \"memory\","))
+			ours = true;
+		else if (ours && parse_range(text, len, &out[n]))
 			n++;
-		}
 		text += len;
 		text += strspn(text, "\r\n");
 	}

@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	tests/rsp/gone.rsp \
 	tests/rsp/hang.rsp \
 	tests/rsp/late.rsp \
+	tests/rsp/late-queue.rsp \
 	tests/rsp/leave-halted.rsp \
 	tests/rsp/leave-running.rsp \
 	tests/rsp/lost.rsp \

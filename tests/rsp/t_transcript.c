@@ -244,6 +244,17 @@ static void check_late(struct peer *p)
 	leave(p, false);
 }
 
+static void check_late_queue(struct peer *p)
+{
+	uint8_t mem[16];
+	struct xkd_iov v = get_mem(p, XKD_MS_VIRT, 0x1ff8, mem, 16);
+
+	ok(v.rc == XKD_TIMEOUT && v.done == 8 && mem[7] == 8, "what came in time is there");
+	says(p, "no answer to 'm2000,8' from ");
+	ok(mem_is(p, 0x5ff8, "21222324252627283132333435363738"), "the next ones have their own");
+	leave(p, false);
+}
+
 static void check_flood(struct peer *p)
 {
 	struct xkd_regblob *b = xkd_calloc(1, sizeof(*b));
@@ -270,6 +281,8 @@ static void check_faults(struct peer *p)
 	ok(get_mem(p, XKD_MS_VIRT, 0x40000, mem, 2).rc == XKD_UNSUPPORTED, "an empty answer");
 	v = get_mem(p, XKD_MS_VIRT, UINT64_MAX - 1, mem, 8);
 	ok(v.rc == XKD_NOTMAPPED && v.done == 2, "not beyond the last address");
+	v = get_mem(p, XKD_MS_VIRT, -0x2000ull, mem, 0x3000);
+	ok(v.rc == XKD_NOTMAPPED && v.done == 0x2000, "nor by whole pages");
 	leave(p, false);
 }
 
@@ -495,6 +508,7 @@ static const struct {
 	{ "ssh-hangs", XKD_TRANSPORT, 200, check_ssh },
 	{ "hang", XKD_TIMEOUT, 200, check_hang },
 	{ "late", XKD_OK, 200, check_late },
+	{ "late-queue", XKD_OK, 200, check_late_queue },
 	{ "cancel", XKD_OK, 0, check_cancel },
 	{ "flood", XKD_OK, 0, check_flood },
 	{ "faults", XKD_OK, 0, check_faults },
