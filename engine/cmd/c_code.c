@@ -301,7 +301,8 @@ static enum xkd_rc cmd_ub(struct xkd_session *s, struct xkd_args *a, struct xkd_
 		rc = xkd_cancel_check(&s->cancel, err);
 		return rc ? rc
 			  : xkd_err_addr(err, XKD_NOTFOUND, end,
-					 "no run of instructions before %s ends there",
+					 "%s is not the start of an instruction, or no code lies "
+					 "before it",
 					 XKD_ADDR(end));
 	}
 	if (count > b.n)
