@@ -77,8 +77,7 @@ const char *xkd_arg_rest(struct xkd_session *s, struct xkd_args *a)
 /* Operators that are words take what follows them: "poi rsp" is one expression. */
 static bool is_word_operator(const char *p, size_t n)
 {
-	static const char *const ops[] = { "not", "hi",  "low", "by",
-					   "wo",  "dwo", "qwo", "poi" };
+	static const char *const ops[] = { "not", "hi", "low", "by", "wo", "dwo", "qwo", "poi" };
 
 	for (size_t i = 0; i < XKD_COUNT(ops); i++)
 		if (strlen(ops[i]) == n && !strncmp(ops[i], p, n))
@@ -159,8 +158,8 @@ static bool range_letter(struct xkd_args *a, bool *no_cap)
 	if (p[1] == '?') {
 		*no_cap = true;
 		p++;
-	} else if (p[1] && !isxdigit((unsigned char)p[1]) && p[1] != ' ' && p[1] != '(' && p[1] != '@' &&
-		   p[1] != '-') {
+	} else if (p[1] && !isxdigit((unsigned char)p[1]) && p[1] != ' ' && p[1] != '(' &&
+		   p[1] != '@' && p[1] != '-') {
 		return false;
 	} else {
 		const char *q = p + 1;
@@ -176,8 +175,8 @@ static bool range_letter(struct xkd_args *a, bool *no_cap)
 
 #define XKD_RANGE_CAP 0x10000000ULL /* 256 MiB, unless L? says it is meant */
 
-static enum xkd_rc range_count(struct xkd_session *s, struct xkd_args *a, unsigned unit, bool no_cap,
-			       uint64_t *start, uint64_t *len, struct xkd_err *err)
+static enum xkd_rc range_count(struct xkd_session *s, struct xkd_args *a, unsigned unit,
+			       bool no_cap, uint64_t *start, uint64_t *len, struct xkd_err *err)
 {
 	int pos = (int)(a->p - a->line);
 	bool back = *a->p == '-';

@@ -92,8 +92,10 @@ static enum xkd_rc collect(struct xkd_session *s, struct xkd_args *a, struct byt
 {
 	char kind = a->name[strlen(a->name) - 1];
 	bool zero = a->name[1] == 'z', text = zero || kind == 'a' || kind == 'u';
-	unsigned unit = kind == 'b' || kind == 'a' ? 1 : kind == 'w' || kind == 'u' ? 2 :
-			kind == 'd' || kind == 'f' ? 4 : 8;
+	unsigned unit = kind == 'b' || kind == 'a'   ? 1
+			: kind == 'w' || kind == 'u' ? 2
+			: kind == 'd' || kind == 'f' ? 4
+						     : 8;
 	enum xkd_rc rc = XKD_OK;
 
 	while (!rc && !xkd_arg_end(a)) {
@@ -105,8 +107,9 @@ static enum xkd_rc collect(struct xkd_session *s, struct xkd_args *a, struct byt
 		else if (str && unit <= 2)
 			rc = put_text(out, str, unit, zero, pos, err);
 		else if (str || text)
-			rc = xkd_err_syntax(err, pos, text ? "a quoted string comes here" :
-							     "a number comes here; text goes with ea, eza");
+			rc = xkd_err_syntax(err, pos,
+					    text ? "a quoted string comes here"
+						 : "a number comes here; text goes with ea, eza");
 		else if (kind == 'f' || kind == 'D')
 			rc = put_float(a, out, unit, pos, err);
 		else

@@ -76,7 +76,8 @@ static enum xkd_rc parse(struct xkd_session *s, struct xkd_args *a, struct reloa
 	while (pos = (int)(xkd_skip_space(a->p) - a->line), xkd_arg_switch(a, '/', sw, sizeof(sw)))
 		for (const char *c = sw; *c; c++) {
 			if (!strchr("fiu", *c))
-				return xkd_err_syntax(err, pos, "no switch /%c; there are /f /i /u", *c);
+				return xkd_err_syntax(err, pos, "no switch /%c; there are /f /i /u",
+						      *c);
 			r->force |= *c == 'f';
 			r->ignore |= *c == 'i';
 			r->unload |= *c == 'u';
@@ -148,7 +149,8 @@ static enum xkd_rc load(struct xkd_session *s, struct xkd_module *m, struct xkd_
 		return xkd_err_set(err, XKD_NOTFOUND, "%s: %s", m->name,
 				   m->why[0] ? m->why : "no symbols were found");
 	xkd_out(&s->out, "%s %s ", m->name, xkd_symstate_word(m->state));
-	xkd_out_foreign(&s->out, XKD_ST_SRC, xkd_image_path(m->img), strlen(xkd_image_path(m->img)));
+	xkd_out_foreign(&s->out, XKD_ST_SRC, xkd_image_path(m->img),
+			strlen(xkd_image_path(m->img)));
 	xkd_out_end(&s->out);
 	return XKD_OK;
 }
@@ -182,7 +184,8 @@ static enum xkd_rc place(struct xkd_session *s, const struct reload *r, struct x
 	struct xkd_target *t = s->t;
 	bool kernel = !strcmp(r->name, "vmlinux") || !strcmp(r->name, "lk");
 	struct xkd_want want = { .name = kernel ? "vmlinux" : r->name,
-				 .release = t->release[0] ? t->release : NULL, .force = true };
+				 .release = t->release[0] ? t->release : NULL,
+				 .force = true };
 	const struct xkd_section *text;
 	struct xkd_sym begin, end;
 	struct xkd_image *img;
@@ -235,15 +238,19 @@ static enum xkd_rc one(struct xkd_session *s, const struct reload *r, struct xkd
 	struct xkd_module *m = xkd_target_mod_named(s->t, r->name);
 
 	if (!m)
-		return xkd_err_set(err, XKD_NOTFOUND, "no module '%s' is loaded in the target (lm lists "
-				   "them; .reload %s=ADDR places one)", r->name, r->name);
+		return xkd_err_set(err, XKD_NOTFOUND,
+				   "no module '%s' is loaded in the target (lm lists "
+				   "them; .reload %s=ADDR places one)",
+				   r->name, r->name);
 	if (m->is_kernel && (r->unload || r->ignore))
-		return xkd_err_set(err, XKD_UNSUPPORTED, "the kernel's own symbols stay: all else hangs "
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "the kernel's own symbols stay: all else hangs "
 				   "on them");
 	if (r->unload) {
 		drop_image(m);
 		m->state = XKD_SYMS_NONE;
-		snprintf(m->why, sizeof(m->why), "unloaded by .reload /u; .reload %.60s loads it", m->name);
+		snprintf(m->why, sizeof(m->why), "unloaded by .reload /u; .reload %.60s loads it",
+			 m->name);
 		return XKD_OK;
 	}
 	if (!m->is_kernel) {
@@ -281,15 +288,17 @@ static enum xkd_rc cmd_reload(struct xkd_session *s, struct xkd_args *a, struct 
 }
 
 static const char more_reload[] =
-	"  .reload            reads the module list anew; looks for the kernel when it is not known\n"
+	"  .reload            reads the module list anew; looks for the kernel when it is not "
+	"known\n"
 	"  .reload /f [MOD]   loads symbols now instead of when they are needed\n"
 	"  .reload /i MOD     takes a file whose build-id is another\n"
 	"  .reload /u MOD     forgets a module's symbols\n"
 	"  .reload MOD=ADDR   places a module by its .text (vmlinux: by its _text)";
 
 static const struct xkd_cmd rows[] = {
-	{ ".sympath", "[+] [path[:path...]]", XKD_FX_NONE, "show, set or (with +) extend the symbol path",
-	  cmd_sympath, "Folders or files, joined by ':' or ';'; srv*URL entries mean debuginfod.",
+	{ ".sympath", "[+] [path[:path...]]", XKD_FX_NONE,
+	  "show, set or (with +) extend the symbol path", cmd_sympath,
+	  "Folders or files, joined by ':' or ';'; srv*URL entries mean debuginfod.",
 	  "symbol-file" },
 	{ ".reload", "[/f] [/i] [/u] [mod[=addr]]", XKD_FX_TARGET | XKD_FX_STOPPED,
 	  "find the kernel and its modules again, load symbols", cmd_reload, more_reload, NULL },

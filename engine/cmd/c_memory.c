@@ -11,18 +11,18 @@ enum layout { L_HEX, L_FLOAT, L_TEXT, L_SYM };
 struct format {
 	const char *name;
 	enum layout layout;
-	char kind;	 /* for xkd_memrow */
-	unsigned unit;	 /* bytes an element has and a count counts */
+	char kind;     /* for xkd_memrow */
+	unsigned unit; /* bytes an element has and a count counts */
 	unsigned per_row;
-	unsigned count;	 /* elements shown when no range is given */
+	unsigned count; /* elements shown when no range is given */
 };
 static const struct format formats[] = {
-	{ "db", L_HEX, 'b', 1, 16, 128 },   { "dw", L_HEX, 'w', 2, 8, 64 },
-	{ "dd", L_HEX, 'd', 4, 4, 32 },	    { "dc", L_HEX, 'c', 4, 4, 32 },
-	{ "dq", L_HEX, 'q', 8, 2, 16 },	    { "dp", L_HEX, 'q', 8, 2, 16 },
-	{ "df", L_FLOAT, 0, 4, 4, 16 },	    { "dD", L_FLOAT, 0, 8, 3, 15 },
-	{ "da", L_TEXT, 0, 1, 64, 384 },    { "du", L_TEXT, 0, 2, 64, 384 },
-	{ "dps", L_SYM, 0, 8, 1, 16 },	    { "dqs", L_SYM, 0, 8, 1, 16 },
+	{ "db", L_HEX, 'b', 1, 16, 128 }, { "dw", L_HEX, 'w', 2, 8, 64 },
+	{ "dd", L_HEX, 'd', 4, 4, 32 },	  { "dc", L_HEX, 'c', 4, 4, 32 },
+	{ "dq", L_HEX, 'q', 8, 2, 16 },	  { "dp", L_HEX, 'q', 8, 2, 16 },
+	{ "df", L_FLOAT, 0, 4, 4, 16 },	  { "dD", L_FLOAT, 0, 8, 3, 15 },
+	{ "da", L_TEXT, 0, 1, 64, 384 },  { "du", L_TEXT, 0, 2, 64, 384 },
+	{ "dps", L_SYM, 0, 8, 1, 16 },	  { "dqs", L_SYM, 0, 8, 1, 16 },
 	{ "dds", L_SYM, 0, 4, 1, 16 },
 };
 #define COLUMNS_MAX 64
@@ -33,8 +33,8 @@ static const struct format *format_named(const struct xkd_session *s, const char
 	const char *last = s->last_d[0] ? s->last_d : "b";
 
 	for (size_t i = 0; i < XKD_COUNT(formats); i++)
-		if (!strcmp(name, "d") ? !strcmp(formats[i].name + 1, last) :
-					 !strcmp(formats[i].name, name))
+		if (!strcmp(name, "d") ? !strcmp(formats[i].name + 1, last)
+				       : !strcmp(formats[i].name, name))
 			return &formats[i];
 	return &formats[0];
 }
@@ -180,13 +180,14 @@ static enum xkd_rc dump(struct xkd_session *s, struct xkd_memview *v, const stru
 	return XKD_OK;
 }
 
-static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, bool *phys, unsigned *columns,
-			    struct xkd_err *err)
+static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, bool *phys,
+			    unsigned *columns, struct xkd_err *err)
 {
 	char sw[16];
 	int pos;
 
-	while (pos = (int)(xkd_skip_space(a->p) - a->line), xkd_arg_switch(a, '/', sw, sizeof(sw))) {
+	while (pos = (int)(xkd_skip_space(a->p) - a->line),
+	       xkd_arg_switch(a, '/', sw, sizeof(sw))) {
 		uint64_t n;
 
 		if (!strcmp(sw, "p")) {
@@ -201,10 +202,12 @@ static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, bool *phy
 				return xkd_err_syntax(err, pos, "/c takes a number of columns");
 			}
 			if (!n || n > COLUMNS_MAX)
-				return xkd_err_syntax(err, pos, "/c takes 1 to 0x%x columns", COLUMNS_MAX);
+				return xkd_err_syntax(err, pos, "/c takes 1 to 0x%x columns",
+						      COLUMNS_MAX);
 			*columns = (unsigned)n;
 		} else {
-			return xkd_err_syntax(err, pos, "no switch /%s; there are /c COLUMNS and /p", sw);
+			return xkd_err_syntax(err, pos,
+					      "no switch /%s; there are /c COLUMNS and /p", sw);
 		}
 	}
 	return XKD_OK;
@@ -255,8 +258,9 @@ static const struct xkd_cmd rows[] = {
 	{ "d db dc dd dD df dp dq du dw da dps dqs dds", "[/c N] [/p] [range]",
 	  XKD_FX_TARGET | XKD_FX_STOPPED, "show memory", cmd_display, more_d, NULL },
 	{ "eb ew ed eq ep ef eD ea eza eu ezu", "[/p] addr value...",
-	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE, "write memory", xkd_cmd_enter, more_e, NULL },
-	{ "s", "[-b|-w|-d|-q|-a|-u] range pattern", XKD_FX_TARGET | XKD_FX_STOPPED,
-	  "search memory", xkd_cmd_search, more_s, "find" },
+	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE, "write memory", xkd_cmd_enter, more_e,
+	  NULL },
+	{ "s", "[-b|-w|-d|-q|-a|-u] range pattern", XKD_FX_TARGET | XKD_FX_STOPPED, "search memory",
+	  xkd_cmd_search, more_s, "find" },
 };
 const struct xkd_cmd_family xkd_family_memory = { "Memory", rows, XKD_COUNT(rows) };

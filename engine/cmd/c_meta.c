@@ -25,7 +25,8 @@ static enum xkd_rc cmd_detach(struct xkd_session *s, struct xkd_args *a, struct 
 		return rc;
 	rc = xkd_session_detach(s, err);
 	if (!rc)
-		xkd_out(&s->out, "Detached%s\n", s->leave_halted ? "; the target stays stopped" : "");
+		xkd_out(&s->out, "Detached%s\n",
+			s->leave_halted ? "; the target stays stopped" : "");
 	return rc;
 }
 
@@ -65,7 +66,8 @@ static enum xkd_rc cmd_lines(struct xkd_session *s, struct xkd_args *a, struct x
 	if (rc)
 		return rc;
 	if (given && strcmp(sw, "e") && strcmp(sw, "d") && strcmp(sw, "t"))
-		return xkd_err_syntax(err, (int)(a->p - a->line) - 2, "there are -e (on), -d (off), -t "
+		return xkd_err_syntax(err, (int)(a->p - a->line) - 2,
+				      "there are -e (on), -d (off), -t "
 				      "(the other way)");
 	s->no_lines = sw[0] == 'd' || (sw[0] == 't' && !s->no_lines);
 	xkd_out(&s->out, "Line number information will %sbe shown\n", s->no_lines ? "not " : "");
@@ -138,8 +140,9 @@ static enum xkd_rc cmd_monitor(struct xkd_session *s, struct xkd_args *a, struct
 	enum xkd_rc rc;
 
 	if (!*text)
-		return xkd_err_syntax(err, (int)(a->p - a->line),
-				      "a monitor command comes here, as in .monitor info registers");
+		return xkd_err_syntax(
+			err, (int)(a->p - a->line),
+			"a monitor command comes here, as in .monitor info registers");
 	if (!(s->t->caps & XKD_CAP_RAW) || !s->t->be->ops->raw)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s takes no monitor commands", s->t->uri);
 	rc = s->t->be->ops->raw(s->t->be, text, &reply, err);
@@ -196,15 +199,17 @@ static enum xkd_rc cmd_help(struct xkd_session *s, struct xkd_args *a, struct xk
 }
 
 static const char more_script[] =
-	"The file's commands are run as if typed; braces may span lines, '*' begins a comment line.\n"
+	"The file's commands are run as if typed; braces may span lines, '*' begins a comment "
+	"line.\n"
 	"$$>a< FILE ARGS...  puts ARGS for ${$arg1}, ${$arg2} ... in the file. Scripts may nest.";
-static const char more_q[] =
-	"Breakpoints are taken out and the target is left as it was found: running, or stopped with\n"
-	"--leave-halted or when it was stopped before.";
+static const char more_q[] = "Breakpoints are taken out and the target is left as it was found: "
+			     "running, or stopped with\n"
+			     "--leave-halted or when it was stopped before.";
 
 static const struct xkd_cmd rows[] = {
 	{ "q qd qq", "", XKD_FX_NONE, "leave; the target goes on", cmd_q, more_q, NULL },
-	{ ".detach", "", XKD_FX_TARGET, "leave the target but not xkd", cmd_detach, NULL, "detach" },
+	{ ".detach", "", XKD_FX_TARGET, "leave the target but not xkd", cmd_detach, NULL,
+	  "detach" },
 	{ ".help", "[command|word]", XKD_FX_NONE, "list commands, explain one", cmd_help, NULL,
 	  "apropos man" },
 	{ ".echo", "text", XKD_FX_NONE, "show a text", cmd_echo, NULL, "echo" },
@@ -212,16 +217,16 @@ static const struct xkd_cmd rows[] = {
 	  "source" },
 	{ ".monitor", "command", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE,
 	  "a command for the monitor of the machine", cmd_monitor, NULL, "monitor mon" },
-	{ "vertarget", "", XKD_FX_TARGET | XKD_FX_STOPPED, "what the target is", xkd_cmd_vertarget, NULL,
-	  "sys version" },
+	{ "vertarget", "", XKD_FX_TARGET | XKD_FX_STOPPED, "what the target is", xkd_cmd_vertarget,
+	  NULL, "sys version" },
 	{ ".time", "", XKD_FX_NONE, "the target's clock and this session's age", xkd_cmd_time, NULL,
 	  NULL },
-	{ ".sleep", "milliseconds", XKD_FX_NONE, "wait (0n1000 is a second); Ctrl-C ends it", cmd_sleep,
+	{ ".sleep", "milliseconds", XKD_FX_NONE, "wait (0n1000 is a second); Ctrl-C ends it",
+	  cmd_sleep, NULL, NULL },
+	{ ".lines", "[-e|-d|-t]", XKD_FX_NONE, "source lines on, off, the other way", cmd_lines,
 	  NULL, NULL },
-	{ ".lines", "[-e|-d|-t]", XKD_FX_NONE, "source lines on, off, the other way", cmd_lines, NULL,
-	  NULL },
-	{ ".logopen .logappend", "[file]", XKD_FX_NONE, "write all that is typed and shown to a file",
-	  cmd_logopen, NULL, NULL },
+	{ ".logopen .logappend", "[file]", XKD_FX_NONE,
+	  "write all that is typed and shown to a file", cmd_logopen, NULL, NULL },
 	{ ".logclose", "", XKD_FX_NONE, "end the log", cmd_logclose, NULL, NULL },
 	{ ".cls", "", XKD_FX_NONE, "clear the screen", cmd_cls, NULL, NULL },
 };

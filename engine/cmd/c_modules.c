@@ -69,7 +69,8 @@ static void details(struct xkd_session *s, struct xkd_module *m)
 		detail(s, "struct", XKD_ADDR(m->struct_addr));
 	if (m->is_kernel) {
 		snprintf(text, sizeof(text), "%s0x%llx", m->slide < 0 ? "-" : "",
-			 (unsigned long long)(m->slide < 0 ? -(uint64_t)m->slide : (uint64_t)m->slide));
+			 (unsigned long long)(m->slide < 0 ? -(uint64_t)m->slide
+							   : (uint64_t)m->slide));
 		detail(s, "slide", text);
 	}
 	for (size_t i = 0; i < m->ranges.n; i++) {
@@ -87,7 +88,8 @@ static void details(struct xkd_session *s, struct xkd_module *m)
 		detail(s, "why", m->why);
 	for (size_t i = 0; i < m->secs.n; i++) {
 		snprintf(text, sizeof(text), "%s %.64s%s", XKD_ADDR(m->secs.p[i].addr),
-			 m->secs.p[i].name, m->img && !m->secs.p[i].size ? " (not in the file)" : "");
+			 m->secs.p[i].name,
+			 m->img && !m->secs.p[i].size ? " (not in the file)" : "");
 		detail(s, i ? "" : "sections", text);
 	}
 }
@@ -107,7 +109,8 @@ static void module_row(struct xkd_session *s, const struct xkd_module *m)
 	if (m->img) {
 		xkd_out_pad(o, 72);
 		xkd_out(o, " ");
-		xkd_out_foreign(o, XKD_ST_SRC, xkd_image_path(m->img), strlen(xkd_image_path(m->img)));
+		xkd_out_foreign(o, XKD_ST_SRC, xkd_image_path(m->img),
+				strlen(xkd_image_path(m->img)));
 	}
 	xkd_out_end(o);
 }
@@ -115,7 +118,8 @@ static void module_row(struct xkd_session *s, const struct xkd_module *m)
 enum xkd_rc xkd_cmd_lm(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
 	struct lm lm = { 0 };
-	enum xkd_rc rc = letters(s, a, a->name + 2, (int)(xkd_skip_space(a->p) - a->line), &lm, err);
+	enum xkd_rc rc =
+		letters(s, a, a->name + 2, (int)(xkd_skip_space(a->p) - a->line), &lm, err);
 	char word[16];
 	size_t shown = 0;
 

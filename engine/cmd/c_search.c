@@ -72,7 +72,8 @@ static enum xkd_rc parse_pattern(struct xkd_session *s, struct xkd_args *a, stru
 		if (!str && text)
 			str = xkd_arg_rest(s, a);
 		if (str && q->unit > 2)
-			return xkd_err_syntax(err, pos, "a number comes here; text goes with -a, -u");
+			return xkd_err_syntax(err, pos,
+					      "a number comes here; text goes with -a, -u");
 		for (; str && *str && !rc; str++)
 			rc = add(q, (unsigned char)*str, q->unit, pos, err);
 		if (str)
@@ -85,12 +86,14 @@ static enum xkd_rc parse_pattern(struct xkd_session *s, struct xkd_args *a, stru
 		rc = xkd_arg_expr(s, a, &v, err);
 		if (!rc && q->unit < 8 && v >> (8 * q->unit))
 			rc = xkd_err_syntax(err, pos, "0x%llx does not fit into %u byte%s",
-					    (unsigned long long)v, q->unit, q->unit == 1 ? "" : "s");
+					    (unsigned long long)v, q->unit,
+					    q->unit == 1 ? "" : "s");
 		if (!rc)
 			rc = add(q, v, q->unit, pos, err);
 	}
 	if (!rc && !q->n)
-		rc = xkd_err_syntax(err, (int)(a->p - a->line), "the pattern to look for comes here");
+		rc = xkd_err_syntax(err, (int)(a->p - a->line),
+				    "the pattern to look for comes here");
 	return rc;
 }
 
@@ -118,8 +121,8 @@ static enum xkd_rc show_hit(struct xkd_session *s, struct xkd_memview *v, const 
 	return rc;
 }
 
-/* Where in [from, n) the pattern begins in readable bytes, n when nowhere. Units of 2 to 8 bytes are
- * looked at in steps of their size (the piece begins at such a step). */
+/* Where in [from, n) the pattern begins in readable bytes, n when nowhere. Units of 2 to 8 bytes
+ * are looked at in steps of their size (the piece begins at such a step). */
 static size_t find_in(const struct search *q, const uint8_t *buf, const uint8_t *ok, size_t from,
 		      size_t n)
 {
@@ -202,9 +205,11 @@ enum xkd_rc xkd_cmd_search(struct xkd_session *s, struct xkd_args *a, struct xkd
 	if (rc)
 		return rc;
 	if (!q.hits) {
-		xkd_out_st(&s->out, XKD_ST_DIM, "no match in 0x%llx bytes%s", (unsigned long long)len,
-			   q.unread == len ? ": none of them can be read" :
-			   q.unread	   ? "; some of them cannot be read" : "");
+		xkd_out_st(&s->out, XKD_ST_DIM, "no match in 0x%llx bytes%s",
+			   (unsigned long long)len,
+			   q.unread == len ? ": none of them can be read"
+			   : q.unread	   ? "; some of them cannot be read"
+					   : "");
 		xkd_out_end(&s->out);
 	}
 	return XKD_OK;

@@ -25,7 +25,8 @@ static bool collect(void *arg, const struct xkd_symref *r)
 {
 	struct match *m = arg;
 
-	if ((m->funcs && !is_func(r)) || (m->data && is_func(r)) || (m->by_size && r->size != m->size))
+	if ((m->funcs && !is_func(r)) || (m->data && is_func(r)) ||
+	    (m->by_size && r->size != m->size))
 		return true;
 	*xkd_vec_push(&m->v) = *r;
 	return !xkd_canceled(m->cancel);
@@ -119,8 +120,12 @@ static void print_row(struct xkd_session *s, const struct xkd_symref *r, const s
 	xkd_out(&s->out, " ");
 	if (o->verbose) {
 		xkd_out_key(&s->out, XKD_ST_DIM, "kind", "%-4s %-6s ",
-			    is_func(r) ? "func" : r->type == STT_OBJECT ? "data" : "-",
-			    r->bind == STB_LOCAL ? "local" : r->bind == STB_WEAK ? "weak" : "global");
+			    is_func(r)		    ? "func"
+			    : r->type == STT_OBJECT ? "data"
+						    : "-",
+			    r->bind == STB_LOCAL  ? "local"
+			    : r->bind == STB_WEAK ? "weak"
+						  : "global");
 		xkd_out_key(&s->out, XKD_ST_NUM, "size", "%6llx ", (unsigned long long)r->size);
 	}
 	if (o->types)
@@ -136,7 +141,8 @@ static enum xkd_rc x_switches(struct xkd_session *s, struct xkd_args *a, struct 
 	char sw[16];
 	int pos;
 
-	while (pos = (int)(xkd_skip_space(a->p) - a->line), xkd_arg_switch(a, '/', sw, sizeof(sw))) {
+	while (pos = (int)(xkd_skip_space(a->p) - a->line),
+	       xkd_arg_switch(a, '/', sw, sizeof(sw))) {
 		enum xkd_rc rc;
 
 		if (!strcmp(sw, "s")) {
@@ -148,8 +154,10 @@ static enum xkd_rc x_switches(struct xkd_session *s, struct xkd_args *a, struct 
 		}
 		for (const char *c = sw; *c; c++) {
 			if (!strchr("tvdfna", *c))
-				return xkd_err_syntax(err, pos, "no switch /%c; there are /t /v /d /f "
-						      "/n /a and /s SIZE", *c);
+				return xkd_err_syntax(err, pos,
+						      "no switch /%c; there are /t /v /d /f "
+						      "/n /a and /s SIZE",
+						      *c);
 			o->types |= *c == 't';
 			o->verbose |= *c == 'v';
 			o->data |= *c == 'd';
@@ -174,9 +182,11 @@ static enum xkd_rc nothing(struct xkd_session *s, const char *pattern, struct xk
 		snprintf(mod, sizeof(mod), "%.*s", (int)(bang - pattern), pattern);
 		m = xkd_target_mod_named(s->t, mod);
 		if (!m && !xkd_is_glob(mod))
-			return xkd_err_set(err, XKD_NOTFOUND, "no module '%s' (lm lists them)", mod);
+			return xkd_err_set(err, XKD_NOTFOUND, "no module '%s' (lm lists them)",
+					   mod);
 		if (m && !xkd_target_mod_image(s->t, m))
-			return xkd_err_set(err, XKD_NOTFOUND, "%s has no symbols: %s", m->name, m->why);
+			return xkd_err_set(err, XKD_NOTFOUND, "%s has no symbols: %s", m->name,
+					   m->why);
 	}
 	if (!xkd_is_glob(pattern)) {
 		enum xkd_rc rc = xkd_sym_named(s->t, pattern, &r, err);
@@ -286,9 +296,10 @@ static enum xkd_rc not_named(struct xkd_session *s, uint64_t addr, struct xkd_er
 
 	if (!m)
 		return xkd_err_set(err, XKD_NOTFOUND, "%s lies in no module", XKD_ADDR(addr));
-	return xkd_err_set(err, XKD_NOTFOUND, "%s is %s+0x%llx; no symbol is there%s%s", XKD_ADDR(addr),
-			   m->name, (unsigned long long)(addr - xkd_module_start(m)),
-			   m->why[0] ? ": " : "", m->why);
+	return xkd_err_set(err, XKD_NOTFOUND, "%s is %s+0x%llx; no symbol is there%s%s",
+			   XKD_ADDR(addr), m->name,
+			   (unsigned long long)(addr - xkd_module_start(m)), m->why[0] ? ": " : "",
+			   m->why);
 }
 
 static enum xkd_rc cmd_ln(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
@@ -318,7 +329,8 @@ static enum xkd_rc cmd_ln(struct xkd_session *s, struct xkd_args *a, struct xkd_
 }
 
 static const char more_x[] =
-	"PATTERN is mod!name or name; in it * is any run, ? one character, [a-z] a set, # repeats the\n"
+	"PATTERN is mod!name or name; in it * is any run, ? one character, [a-z] a set, # repeats "
+	"the\n"
 	"character before. Patterns ignore case; a plain name that exists as typed wins.\n"
 	"  /t  with types      /v  kind, binding, size      /f  functions   /d  data\n"
 	"  /s SIZE  of this size in bytes                   /n  sorted by name, not by address";

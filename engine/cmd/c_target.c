@@ -44,11 +44,16 @@ static void cap_row(struct xkd_session *s)
 		unsigned cap;
 		const char *word;
 	} words[] = {
-		{ XKD_CAP_WRITE_MEM, "write memory" }, { XKD_CAP_READ_PHYS, "physical memory" },
-		{ XKD_CAP_WRITE_REGS, "write registers" }, { XKD_CAP_RUN, "run" },
-		{ XKD_CAP_STEP, "step" }, { XKD_CAP_BP_SW, "breakpoints" },
-		{ XKD_CAP_BP_HW, "hardware breakpoints" }, { XKD_CAP_WATCH_W, "watches" },
-		{ XKD_CAP_MSR, "MSRs" }, { XKD_CAP_RAW, "monitor" },
+		{ XKD_CAP_WRITE_MEM, "write memory" },
+		{ XKD_CAP_READ_PHYS, "physical memory" },
+		{ XKD_CAP_WRITE_REGS, "write registers" },
+		{ XKD_CAP_RUN, "run" },
+		{ XKD_CAP_STEP, "step" },
+		{ XKD_CAP_BP_SW, "breakpoints" },
+		{ XKD_CAP_BP_HW, "hardware breakpoints" },
+		{ XKD_CAP_WATCH_W, "watches" },
+		{ XKD_CAP_MSR, "MSRs" },
+		{ XKD_CAP_RAW, "monitor" },
 	};
 	struct xkd_buf b = XKD_BUF_INIT;
 
@@ -90,7 +95,8 @@ static bool timekeeper(struct xkd_session *s, const char *member, uint64_t *val)
 	struct xkd_err ignored;
 	uint64_t addr, off;
 
-	return !xkd_global_named(s->t, xkd_target_kernel(s->t), "tk_core", &addr, &type, &ignored) &&
+	return !xkd_global_named(s->t, xkd_target_kernel(s->t), "tk_core", &addr, &type,
+				 &ignored) &&
 	       type && !xkd_type_find_member(xkd_type_strip(type), "timekeeper", &m, &ignored) &&
 	       !xkd_offsetof(s->t, "timekeeper", member, &off, NULL, &ignored) &&
 	       !xkd_kread_u(s->t, addr + m.bit_off / 8 + off, 8, val, &ignored);

@@ -1,5 +1,5 @@
-/* Finds the row a command's text means and runs it. What a row needs (a target, a stopped one, leave
- * to write) is checked here, so that no command has to. */
+/* Finds the row a command's text means and runs it. What a row needs (a target, a stopped one,
+ * leave to write) is checked here, so that no command has to. */
 #include "engine/cmd/cmd.h"
 #include "base/str.h"
 #include "engine/cmd/line.h"
@@ -57,7 +57,8 @@ static struct xkd_name_known known(void *arg, const char *name, size_t len)
 static enum xkd_rc check_effect(const struct xkd_session *s, const struct xkd_cmd *cmd,
 				const char *name, struct xkd_err *err)
 {
-	unsigned need = cmd->effect & (XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_RESUME);
+	unsigned need =
+		cmd->effect & (XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_RESUME);
 
 	if (need && s->lost)
 		return xkd_err_set(err, XKD_TRANSPORT, "%s: the target is lost", name);
@@ -193,12 +194,14 @@ enum xkd_rc xkd_cmd_run(struct xkd_session *s, const char *text, struct xkd_err 
 	if (pre.kind == XKD_PREFIX_NONE)
 		return run_named(s, text, pre.rest, err);
 	if (!s->t || s->lost)
-		return xkd_err_set(err, XKD_UNSUPPORTED, "there is no target whose CPU could be chosen");
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "there is no target whose CPU could be chosen");
 	if (s->t->running)
 		return xkd_err_set(err, XKD_RUNNING, "the target runs; halt it first");
 	if (pre.kind == XKD_PREFIX_ALL) {
 		if (!strcmp(pre.rest, "s"))
-			return xkd_err_syntax(err, (int)(pre.rest - text), "only one CPU can be current");
+			return xkd_err_syntax(err, (int)(pre.rest - text),
+					      "only one CPU can be current");
 		return run_on_all(s, text, pre.rest, err);
 	}
 	rc = xkd_session_cpu_index(s, pre.cpu, &index, err);

@@ -13,7 +13,7 @@ struct collect {
 	struct xkd_complete *c;
 	const char *pre; /* what a candidate must begin with */
 	size_t len;
-	bool with_mod;	 /* candidates are "mod!name" */
+	bool with_mod; /* candidates are "mod!name" */
 	bool kernel_only;
 };
 
@@ -51,8 +51,8 @@ static bool add_symbol(void *arg, const struct xkd_symref *sym)
 	char name[256];
 	int n;
 
-	n = col->with_mod ? snprintf(name, sizeof(name), "%s!%s", sym->mod->name, sym->name) :
-			    snprintf(name, sizeof(name), "%s", sym->name);
+	n = col->with_mod ? snprintf(name, sizeof(name), "%s!%s", sym->mod->name, sym->name)
+			  : snprintf(name, sizeof(name), "%s", sym->name);
 	if (n > 0 && (size_t)n < sizeof(name) && !strncmp(name, col->pre, col->len))
 		add(col, name, (size_t)n);
 	return !col->c->more;
@@ -113,7 +113,8 @@ void xkd_session_complete(struct xkd_session *s, const char *line, size_t cursor
 	memcpy(text, line, cursor);
 	text[cursor] = 0;
 	cmd = command_start(text);
-	while (start > 0 && text[start - 1] != ' ' && text[start - 1] != '\t' && text[start - 1] != ';')
+	while (start > 0 && text[start - 1] != ' ' && text[start - 1] != '\t' &&
+	       text[start - 1] != ';')
 		start--;
 	if (start <= cmd || xkd_has_prefix(text + cmd, ".help ")) {
 		col.pre = text + start;
@@ -122,7 +123,8 @@ void xkd_session_complete(struct xkd_session *s, const char *line, size_t cursor
 	} else {
 		/* a symbol may stand inside an expression */
 		for (start = cursor; start > cmd && (isalnum((unsigned char)text[start - 1]) ||
-						     strchr("_!.", text[start - 1])); start--)
+						     strchr("_!.", text[start - 1]));
+		     start--)
 			;
 		col.pre = text + start;
 		col.len = cursor - start;

@@ -28,7 +28,8 @@ void xkd_help_all(struct xkd_session *s)
 		for (size_t r = 0; r < xkd_cmd_families[f]->n; r++)
 			help_row(s, &xkd_cmd_families[f]->rows[r]);
 	}
-	xkd_out_st(&s->out, XKD_ST_DIM, ".help COMMAND tells more. ~Ns chooses a CPU, ~N CMD and ~* CMD "
+	xkd_out_st(&s->out, XKD_ST_DIM,
+		   ".help COMMAND tells more. ~Ns chooses a CPU, ~N CMD and ~* CMD "
 		   "run CMD there; ';' joins commands.");
 	xkd_out_end(&s->out);
 }

@@ -15,7 +15,8 @@ static bool is_word(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Behind a double-quoted string that begins at p, or at the end of its line when it does not end. */
+/* Behind a double-quoted string that begins at p, or at the end of its line when it does not end.
+ */
 static const char *skip_double(const char *p)
 {
 	for (p++; *p && *p != '\n' && *p != '"'; p++)
@@ -143,7 +144,8 @@ enum xkd_rc xkd_line_prefix(const char *text, struct xkd_prefix *pre, struct xkd
 			return xkd_err_syntax(err, (int)(p - text), "CPU number too large");
 		pre->kind = XKD_PREFIX_CPU;
 	} else if (*p) {
-		return xkd_err_syntax(err, (int)(p - text), "a CPU number, '*' or '.' comes after '~'");
+		return xkd_err_syntax(err, (int)(p - text),
+				      "a CPU number, '*' or '.' comes after '~'");
 	}
 	pre->rest = skip_blanks(p);
 	return XKD_OK;

@@ -58,8 +58,8 @@ enum xkd_rc xkd_memview_write(struct xkd_memview *v, uint64_t addr, const uint8_
 	size_t done = 0;
 	enum xkd_rc rc;
 
-	rc = v->phys ? xkd_mem_write(v->s->t, &sp, addr, buf, len, &done, err) :
-		       xkd_ctx_write(v->ctx, addr, buf, len, &done, err);
+	rc = v->phys ? xkd_mem_write(v->s->t, &sp, addr, buf, len, &done, err)
+		     : xkd_ctx_write(v->ctx, addr, buf, len, &done, err);
 	if (rc && done)
 		return xkd_err_prepend(err, rc, "only the first 0x%zx bytes are written", done);
 	if (!rc && done != len)
@@ -75,8 +75,10 @@ static void element(struct xkd_out *o, unsigned unit, const uint8_t *p, bool ok,
 	xkd_out(o, dash ? "-" : " ");
 	if (!ok)
 		xkd_out_st(o, XKD_ST_DIM, "%s",
-			   unit == 1 ? "??" : unit == 2 ? "????" :
-			   unit == 4 ? "????????" : "????????`????????");
+			   unit == 1   ? "??"
+			   : unit == 2 ? "????"
+			   : unit == 4 ? "????????"
+				       : "????????`????????");
 	else if (unit == 8)
 		xkd_out_key(o, XKD_ST_NUM, "value", "%s", XKD_ADDR(v));
 	else
@@ -103,7 +105,9 @@ void xkd_memrow(struct xkd_session *s, char kind, uint64_t addr, const uint8_t *
 			unit == 1 && i && i % 8 == 0);
 	if (kind == 'b' || kind == 'c') {
 		for (i = 0; i < n && i < sizeof(text) - 1; i++)
-			text[i] = !ok[i] ? '?' : buf[i] >= 0x20 && buf[i] < 0x7f ? (char)buf[i] : '.';
+			text[i] = !ok[i]			    ? '?'
+				  : buf[i] >= 0x20 && buf[i] < 0x7f ? (char)buf[i]
+								    : '.';
 		text[i] = 0;
 		xkd_out_pad(o, 18 + (size_t)columns * width + 2);
 		xkd_out_st(o, XKD_ST_STR, "%s", text);

@@ -11,8 +11,8 @@ struct xkd_memview {
 };
 enum xkd_rc xkd_memview_open(struct xkd_session *s, bool phys, struct xkd_memview *v,
 			     struct xkd_err *err) XKD_MUST;
-/* Fills buf and, byte by byte, ok (1: read). Holes are no error; a lost target and Ctrl-C are. Bytes
- * past the end of the address space are holes. */
+/* Fills buf and, byte by byte, ok (1: read). Holes are no error; a lost target and Ctrl-C are.
+ * Bytes past the end of the address space are holes. */
 enum xkd_rc xkd_memview_read(struct xkd_memview *v, uint64_t addr, uint8_t *buf, uint8_t *ok,
 			     size_t len, struct xkd_err *err) XKD_MUST;
 /* All or an error that says how far it came. */

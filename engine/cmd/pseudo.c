@@ -139,9 +139,9 @@ bool xkd_session_pseudo(void *arg, const struct xkd_ctx *ctx, const char *name, 
 	else if (!strcmp(name, "pagesize"))
 		*val = 4096;
 	else if (!strcmp(name, "cpu") && ctx->cpu >= 0 && (size_t)ctx->cpu < ctx->t->cpus.n)
-		*val = (uint64_t)(ctx->t->cpus.p[ctx->cpu].os_cpu >= 0 ?
-					  ctx->t->cpus.p[ctx->cpu].os_cpu :
-					  ctx->cpu);
+		*val = (uint64_t)(ctx->t->cpus.p[ctx->cpu].os_cpu >= 0
+					  ? ctx->t->cpus.p[ctx->cpu].os_cpu
+					  : ctx->cpu);
 	else
 		return false;
 	return true;

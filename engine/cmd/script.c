@@ -47,7 +47,8 @@ static enum xkd_rc run_piece(struct xkd_session *s, const struct xkd_piece *piec
 	}
 	if (s->t && s->t->lost && !s->lost) {
 		s->lost = true;
-		xkd_out_st(&s->out, XKD_ST_ERR, "the connection to %s is lost; leave with q", s->t->uri);
+		xkd_out_st(&s->out, XKD_ST_ERR, "the connection to %s is lost; leave with q",
+			   s->t->uri);
 		xkd_out_end(&s->out);
 	}
 	xkd_out_flush(&s->out);
@@ -65,8 +66,8 @@ enum xkd_rc xkd_session_run(struct xkd_session *s, const char *text, const char 
 	if (s->depth >= XKD_DEPTH_MAX) {
 		struct xkd_err err = XKD_ERR_INIT;
 
-		last = xkd_err_set(&err, XKD_SYNTAX, "scripts and command strings nest over %d deep",
-				   XKD_DEPTH_MAX);
+		last = xkd_err_set(&err, XKD_SYNTAX,
+				   "scripts and command strings nest over %d deep", XKD_DEPTH_MAX);
 		xkd_session_error(s, name ? name : text, &err);
 		return last;
 	}

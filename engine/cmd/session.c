@@ -1,6 +1,7 @@
 /* Sessions: one user, one target. Life (new, attach, detach, free), the current context, errors and
  * flags; running lines is in script.c.
- * Invariants: ctx and base are of the current stop when ctx_valid; s->t is NULL or open, lost or not. */
+ * Invariants: ctx and base are of the current stop when ctx_valid; s->t is NULL or open, lost or
+ * not. */
 #include "engine/cmd/session.h"
 #include "base/str.h"
 #include "config.h"
@@ -23,8 +24,9 @@ void xkd_session_init(struct xkd_session *s)
 	s->cancel.wake_fd = -1;
 	xkd_arena_init(&s->cmd_arena);
 	xkd_buf_init(&s->hinted);
-	s->env = (struct xkd_env){ .radix = 16, .t = s->tregs, .pseudo = xkd_session_pseudo,
-				   .arg = s };
+	s->env = (struct xkd_env){
+		.radix = 16, .t = s->tregs, .pseudo = xkd_session_pseudo, .arg = s
+	};
 	s->born_ms = xkd_now_ms();
 }
 
@@ -183,8 +185,10 @@ static size_t cpus_online(const struct xkd_target *t)
 static void banner(struct xkd_session *s, const struct xkd_buf *found)
 {
 	static const char *const was[] = {
-		[XKD_FOUND_UNKNOWN] = "", [XKD_FOUND_RUNNING] = ", was running",
-		[XKD_FOUND_HALTED] = ", was stopped", [XKD_FOUND_PRELAUNCH] = ", not started yet",
+		[XKD_FOUND_UNKNOWN] = "",
+		[XKD_FOUND_RUNNING] = ", was running",
+		[XKD_FOUND_HALTED] = ", was stopped",
+		[XKD_FOUND_PRELAUNCH] = ", not started yet",
 	};
 	struct xkd_target *t = s->t;
 
@@ -356,8 +360,9 @@ enum xkd_rc xkd_session_set_frame(struct xkd_session *s, unsigned no, struct xkd
 	if (rc)
 		return rc;
 	if (no >= n)
-		return xkd_err_set(err, XKD_NOTFOUND, "there is no frame %x: the last one is %x%s%s",
-				   no, n ? (unsigned)n - 1 : 0, *why ? "; " : "", why);
+		return xkd_err_set(err, XKD_NOTFOUND,
+				   "there is no frame %x: the last one is %x%s%s", no,
+				   n ? (unsigned)n - 1 : 0, *why ? "; " : "", why);
 	xkd_frame_ctx(&s->base, &frames[no], &s->ctx);
 	s->frame = no;
 	return XKD_OK;
@@ -385,9 +390,14 @@ struct xkd_run *xkd_session_runner(struct xkd_session *s)
 	struct xkd_err ignored;
 	bool has = s->t && !s->t->lost && !s->t->running && !xkd_session_ctx(s, &ctx, &ignored);
 
-	s->run = (struct xkd_run){ .t = s->t, .bkpts = &s->bkpts, .env = &s->env,
-				   .arena = &s->cmd_arena, .out = &s->out, .cpu = s->cpu,
-				   .ctx = has ? &s->base : NULL, .frame = s->frame };
+	s->run = (struct xkd_run){ .t = s->t,
+				   .bkpts = &s->bkpts,
+				   .env = &s->env,
+				   .arena = &s->cmd_arena,
+				   .out = &s->out,
+				   .cpu = s->cpu,
+				   .ctx = has ? &s->base : NULL,
+				   .frame = s->frame };
 	return &s->run;
 }
 

@@ -36,8 +36,8 @@ void xkd_session_show_stop(struct xkd_session *s, const struct xkd_stop *stop)
 		xkd_out_key(o, XKD_ST_HEAD, "stop", "%s", stop->text);
 		xkd_out_end(o);
 	}
-	if (stop->kind == XKD_STOPPED_EXIT || !s->t || s->t->lost)
-		return;
+	if (stop->kind == XKD_STOPPED_EXIT || !s->t || s->t->lost || s->cancel.quit)
+		return; /* nothing can be read any more, or nobody waits for it */
 	if (xkd_session_ctx(s, &ctx, &err)) {
 		xkd_session_error(s, "", &err);
 		return;
@@ -55,6 +55,6 @@ void xkd_session_show_stop(struct xkd_session *s, const struct xkd_stop *stop)
 		xkd_out_end(o);
 	}
 	if (!s->next_d)
-		s->next_d = xkd_reg_known(&ctx->regs, s->t->arch->pc) ?
-				    ctx->regs.v[s->t->arch->pc] : 0;
+		s->next_d =
+			xkd_reg_known(&ctx->regs, s->t->arch->pc) ? ctx->regs.v[s->t->arch->pc] : 0;
 }

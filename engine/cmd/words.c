@@ -13,12 +13,24 @@
 static const struct {
 	const char *word, *runs;
 } two_words[] = {
-	{ "info registers", "r" },   { "info reg", "r" },	 { "info threads", "!cpus" },
-	{ "info breakpoints", "bl" }, { "info break", "bl" },	 { "info locals", "dv" },
-	{ "info args", "dv" },	      { "info symbol", "ln" },	 { "info line", "ln" },
-	{ "info functions", "x /f" }, { "info variables", "x /d" }, { "info sharedlibrary", "lm" },
-	{ "info frame", ".frame" },   { "bt -a", "~*k" },	 { "ptype struct", "dt" },
-	{ "ptype", "dt" },	      { "struct", "dt" },	 { "thread", "~" },
+	{ "info registers", "r" },
+	{ "info reg", "r" },
+	{ "info threads", "!cpus" },
+	{ "info breakpoints", "bl" },
+	{ "info break", "bl" },
+	{ "info locals", "dv" },
+	{ "info args", "dv" },
+	{ "info symbol", "ln" },
+	{ "info line", "ln" },
+	{ "info functions", "x /f" },
+	{ "info variables", "x /d" },
+	{ "info sharedlibrary", "lm" },
+	{ "info frame", ".frame" },
+	{ "bt -a", "~*k" },
+	{ "ptype struct", "dt" },
+	{ "ptype", "dt" },
+	{ "struct", "dt" },
+	{ "thread", "~" },
 	{ "add-symbol-file", ".reload" },
 };
 
@@ -99,7 +111,8 @@ static const char *translate_x(struct xkd_session *s, const char *text)
 	char *p, size = 0, fmt = 0;
 	const char *cmd, *addr;
 
-	if (!xkd_has_prefix(text, "x/") || (text[2] && strchr("tvdfsna", text[2]) && text[3] == ' '))
+	if (!xkd_has_prefix(text, "x/") ||
+	    (text[2] && strchr("tvdfsna", text[2]) && text[3] == ' '))
 		return NULL; /* ours: x /t mod!pattern */
 	count = strtoul(text + 2, &p, 10);
 	for (; isalpha((unsigned char)*p); p++)
@@ -107,9 +120,9 @@ static const char *translate_x(struct xkd_session *s, const char *text)
 	addr = xkd_skip_space(p);
 	if (!*addr || (*p != ' ' && *p != '\t'))
 		return NULL;
-	cmd = fmt == 's'   ? "da"
-	      : fmt == 'i' ? "u"
-	      : fmt == 'a' ? "dps"
+	cmd = fmt == 's'    ? "da"
+	      : fmt == 'i'  ? "u"
+	      : fmt == 'a'  ? "dps"
 	      : size == 'b' ? "db"
 	      : size == 'h' ? "dw"
 	      : size == 'g' ? "dq"
@@ -196,10 +209,12 @@ enum xkd_rc xkd_words_collide(struct xkd_session *s, const char *text, struct xk
 				      *rest ? rest : "EXPR");
 	}
 	if (!strcmp(text, "s"))
-		return xkd_err_syntax(err, 0, "s searches memory (s -b RANGE BYTES); step with t (into "
-					      "calls) or p (over them)");
+		return xkd_err_syntax(err, 0,
+				      "s searches memory (s -b RANGE BYTES); step with t (into "
+				      "calls) or p (over them)");
 	if (!strcmp(text, "d") && !s->last_d[0])
-		return xkd_err_syntax(err, 0, "d shows memory (d ADDR); clear a breakpoint with bc N");
+		return xkd_err_syntax(err, 0,
+				      "d shows memory (d ADDR); clear a breakpoint with bc N");
 	return XKD_OK;
 }
 

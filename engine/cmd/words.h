@@ -8,7 +8,8 @@
 const char *xkd_words_translate(struct xkd_session *s, const char *text, struct xkd_err *err);
 /* A command that also is a word of gdb's, typed in gdb's way ("p vcpu->cpu", bare "n"): SYNTAX with
  * the hint, else OK. Never guesses. */
-enum xkd_rc xkd_words_collide(struct xkd_session *s, const char *text, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_words_collide(struct xkd_session *s, const char *text,
+			      struct xkd_err *err) XKD_MUST;
 /* "no such command 'foo'; near: ..." */
 enum xkd_rc xkd_words_unknown(const char *text, struct xkd_err *err);
 #endif

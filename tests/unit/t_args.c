@@ -21,18 +21,21 @@ static void t_words(struct xkd_session *s)
 	is_str(buf, "f", "switch: its letter");
 	ok(!xkd_arg_switch(&a, '/', buf, sizeof(buf)), "switch: a word is none");
 	ok(xkd_arg_word(&a, buf, sizeof(buf)) && !strcmp(buf, "two"), "word: behind a switch");
-	ok(xkd_arg_switch(&a, '-', buf, sizeof(buf)) && !strcmp(buf, "x3"), "switch: with a number");
+	ok(xkd_arg_switch(&a, '-', buf, sizeof(buf)) && !strcmp(buf, "x3"),
+	   "switch: with a number");
 	is_str(xkd_arg_string(s, &a), "a \"b\\ c", "string: escapes");
 	ok(!xkd_arg_string(s, &a), "string: a word is none");
 	is_str(xkd_arg_rest(s, &a), "rest  of it", "rest: trimmed");
 	ok(xkd_arg_end(&a) && xkd_arg_done(&a, NULL) == XKD_OK, "end");
 	a = at("toolongforit x");
-	ok(!xkd_arg_word(&a, buf, sizeof(buf)) && a.p == a.line, "word: too long is left where it is");
+	ok(!xkd_arg_word(&a, buf, sizeof(buf)) && a.p == a.line,
+	   "word: too long is left where it is");
 	a = at("\"open");
 	ok(!xkd_arg_string(s, &a), "string: without its end is none");
 	a = at("  junk");
 	struct xkd_err err = XKD_ERR_INIT;
-	ok(xkd_arg_done(&a, &err) == XKD_SYNTAX && err.pos == 2, "done: extra characters, and where");
+	ok(xkd_arg_done(&a, &err) == XKD_SYNTAX && err.pos == 2,
+	   "done: extra characters, and where");
 }
 
 static void expr(struct xkd_session *s, const char *text, uint64_t want, const char *rest)

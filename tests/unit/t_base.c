@@ -144,20 +144,30 @@ static void t_glob(void)
 		const char *pattern, *name;
 		bool fold, match;
 	} g[] = {
-		{ "abc", "abc", false, true },	   { "abc", "abd", false, false },
-		{ "*", "", false, true },	   { "", "", false, true },
-		{ "", "a", false, false },	   { "?", "", false, false },
+		{ "abc", "abc", false, true },
+		{ "abc", "abd", false, false },
+		{ "*", "", false, true },
+		{ "", "", false, true },
+		{ "", "a", false, false },
+		{ "?", "", false, false },
 		{ "*io_bus*", "kvm_io_bus_read", false, true },
 		{ "kvm_*_read", "kvm_io_bus_read", false, true },
 		{ "kvm_*_read", "kvm_io_bus_reads", false, false },
 		{ "a*b*c", "aXbXbXc", false, true },
-		{ "ABC", "abc", true, true },	   { "ABC", "abc", false, false },
-		{ "[a-c]x", "bx", false, true },   { "[a-c]x", "dx", false, false },
-		{ "[A-C]x", "bx", true, true },	   { "[xyz", "[xyz", false, true },
-		{ "ab#c", "ac", false, true },	   { "ab#c", "abbbc", false, true },
-		{ "ab#c", "axc", false, false },   { "[0-9]#", "1234", false, true },
-		{ "[0-9]#", "12a4", false, false }, { "x[0-9]#y*", "x42yz", false, true },
-		{ "*b#", "aabbb", false, true },   { "**", "x", false, true },
+		{ "ABC", "abc", true, true },
+		{ "ABC", "abc", false, false },
+		{ "[a-c]x", "bx", false, true },
+		{ "[a-c]x", "dx", false, false },
+		{ "[A-C]x", "bx", true, true },
+		{ "[xyz", "[xyz", false, true },
+		{ "ab#c", "ac", false, true },
+		{ "ab#c", "abbbc", false, true },
+		{ "ab#c", "axc", false, false },
+		{ "[0-9]#", "1234", false, true },
+		{ "[0-9]#", "12a4", false, false },
+		{ "x[0-9]#y*", "x42yz", false, true },
+		{ "*b#", "aabbb", false, true },
+		{ "**", "x", false, true },
 	};
 	uint64_t start = xkd_now_ms();
 	char longname[4096];
@@ -205,8 +215,8 @@ static void t_str(void)
 	xkd_hex_encode(hex, (const uint8_t *)"\x00\xab\x7f\xff", 4);
 	is_str(hex, "00ab7fff", "hex: encode");
 	ok(xkd_hex_digit('F') == 15 && xkd_hex_digit('g') == -1, "hex: digits");
-	ok(xkd_has_prefix("abc", "ab") && !xkd_has_prefix("a", "ab") && xkd_has_suffix("abc", "bc") &&
-		   !xkd_has_suffix("c", "bc"),
+	ok(xkd_has_prefix("abc", "ab") && !xkd_has_prefix("a", "ab") &&
+		   xkd_has_suffix("abc", "bc") && !xkd_has_suffix("c", "bc"),
 	   "str: prefix and suffix");
 }
 
@@ -278,7 +288,8 @@ static void t_out(void)
 	xkd_out_pad(&o, 3);
 	xkd_out_end(&o);
 	is_str(c.last, "\xc3\xbc  ", "out: columns count characters");
-	is_str(b.s, "12   x\na\nb\n\nc\n\\x1b]0;x\\x0a\n\xc3\xbc  \n", "out: the other sink has it all");
+	is_str(b.s, "12   x\na\nb\n\nc\n\\x1b]0;x\\x0a\n\xc3\xbc  \n",
+	       "out: the other sink has it all");
 	ok(xkd_out_add_sink(&o, &extra[0]) && xkd_out_add_sink(&o, &extra[1]) &&
 		   !xkd_out_add_sink(&o, &extra[2]),
 	   "out: too many sinks are refused");
@@ -303,7 +314,8 @@ static void t_cancel(void)
 	struct xkd_err e = XKD_ERR_INIT;
 
 	ok(!xkd_canceled(NULL), "cancel: nobody never cancels");
-	ok(xkd_cancel_check(&c, &e) == XKD_OK && breaths == 1, "cancel: a check lets the UI breathe");
+	ok(xkd_cancel_check(&c, &e) == XKD_OK && breaths == 1,
+	   "cancel: a check lets the UI breathe");
 	c.count = 1;
 	ok(xkd_cancel_check(&c, &e) == XKD_CANCELED && e.msg[0], "cancel: says so in words");
 	xkd_cancel_clear(&c);

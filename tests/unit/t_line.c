@@ -89,10 +89,11 @@ static struct xkd_name_known known(void *arg, const char *name, size_t len)
 	static const struct {
 		const char *name;
 		bool glued;
-	} names[] = { { "bp", true }, { "b", false }, { "k", true },	{ "kn", true }, { "?", false },
-		      { "??", false }, { "r", false }, { "r.", false }, { "dq", false }, { "d", false },
-		      { "!pte", false }, { ".reload", false }, { "$$><", false }, { "$$<", false },
-		      { "x", false }, { "lm", false }, { "lmvm", false }, { "j", false } };
+	} names[] = { { "bp", true },	 { "b", false },   { "k", true },     { "kn", true },
+		      { "?", false },	 { "??", false },  { "r", false },    { "r.", false },
+		      { "dq", false },	 { "d", false },   { "!pte", false }, { ".reload", false },
+		      { "$$><", false }, { "$$<", false }, { "x", false },    { "lm", false },
+		      { "lmvm", false }, { "j", false } };
 
 	(void)arg;
 	for (size_t i = 0; i < XKD_COUNT(names); i++)

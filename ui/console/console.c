@@ -55,7 +55,8 @@ static int read_char(EditLine *el, wchar_t *wc)
 			return 0;
 		if (p[1].revents)
 			xkd_signals_drain(cancel);
-		if (xkd_signals_continued()) { /* back from the shell, which set the terminal its way */
+		if (xkd_signals_continued()) { /* back from the shell, which set the terminal its
+						  way */
 			el_set(el, EL_PREP_TERM, 1);
 			el_set(el, EL_REFRESH);
 		}
@@ -115,7 +116,8 @@ static unsigned char complete(EditLine *el, int ch)
 	const LineInfo *li = el_line(el);
 	struct console *c = of(el);
 	struct xkd_complete cand;
-	size_t len = (size_t)(li->lastchar - li->buffer), cursor = (size_t)(li->cursor - li->buffer);
+	size_t len = (size_t)(li->lastchar - li->buffer),
+	       cursor = (size_t)(li->cursor - li->buffer);
 	size_t typed, common;
 	unsigned char result = CC_ERROR;
 	char *line = xkd_malloc(len + 1);
@@ -150,7 +152,8 @@ static unsigned char complete(EditLine *el, int ch)
 	return result;
 }
 
-/* ${XDG_STATE_HOME:-~/.local/state}/xkd/history, with its folders made; NULL when there is no home. */
+/* ${XDG_STATE_HOME:-~/.local/state}/xkd/history, with its folders made; NULL when there is no home.
+ */
 static char *history_path(void)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
@@ -179,7 +182,8 @@ static enum xkd_rc console_init(struct console *c, struct xkd_session *s, struct
 	c->el = el_init("xkd", stdin, stdout, stderr);
 	c->hist = history_init();
 	if (!c->el || !c->hist)
-		return xkd_err_set(err, XKD_UNSUPPORTED, "the terminal cannot be set up for editing");
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "the terminal cannot be set up for editing");
 	history(c->hist, &ev, H_SETSIZE, HISTORY_LINES);
 	history(c->hist, &ev, H_SETUNIQUE, 1);
 	c->hist_path = history_path();
@@ -229,8 +233,10 @@ static bool one_line(struct console *c)
 	xkd_session_prompt(c->s, &c->prompt);
 	el_resize(c->el);
 	got = el_gets(c->el, &n);
-	if (cancel->quit)
+	if (cancel->quit) {
+		putchar('\n');
 		return false;
+	}
 	if (cancel->count) { /* Ctrl-C at the prompt: the line is given up */
 		xkd_cancel_clear(cancel);
 		el_reset(c->el);

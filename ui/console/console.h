@@ -6,9 +6,9 @@
 
 /* --- sink_text.c: rows as text, coloured when wanted --- */
 struct xkd_progress_bar {
-	FILE *f;	 /* NULL: never shown (not a terminal) */
-	uint64_t since;	 /* ms, when the work began; 0: none under way */
-	uint64_t drawn;	 /* ms, last time it was drawn; 0: nothing is on the screen */
+	FILE *f;	/* NULL: never shown (not a terminal) */
+	uint64_t since; /* ms, when the work began; 0: none under way */
+	uint64_t drawn; /* ms, last time it was drawn; 0: nothing is on the screen */
 };
 struct xkd_textsink {
 	struct xkd_sink sink; /* first */

@@ -45,7 +45,8 @@ static const char help_text[] =
 	"Ctrl-C stops a running target or a command. q leaves: breakpoints are taken out and the\n"
 	"target goes on as it was found. .help lists the commands.\n"
 	"\n"
-	"Exit status: 0 fine; 1 a command failed (with -c, -f or input that is no terminal); 2 wrong\n"
+	"Exit status: 0 fine; 1 a command failed (with -c, -f or input that is no terminal); 2 "
+	"wrong\n"
 	"usage; 3 the target could not be reached or was lost; 128 + N ended by signal N.\n";
 
 static void print_ways(FILE *f)
@@ -66,7 +67,9 @@ static bool parse_trace(const char *list, unsigned *on)
 	static const struct {
 		const char *word;
 		enum xkd_log_chan chan;
-	} chans[] = { { "packet", XKD_LOG_PACKET }, { "sym", XKD_LOG_SYM }, { "find", XKD_LOG_FIND } };
+	} chans[] = { { "packet", XKD_LOG_PACKET },
+		      { "sym", XKD_LOG_SYM },
+		      { "find", XKD_LOG_FIND } };
 
 	while (*list) {
 		size_t n = strcspn(list, ","), i;
@@ -86,9 +89,12 @@ static bool parse_trace(const char *list, unsigned *on)
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "leave-halted", no_argument, NULL, 'L' }, { "read-only", no_argument, NULL, 'R' },
-		{ "batch", no_argument, NULL, 'b' },	    { "trace", required_argument, NULL, 'T' },
-		{ "version", no_argument, NULL, 'V' },	    { "help", no_argument, NULL, 'h' },
+		{ "leave-halted", no_argument, NULL, 'L' },
+		{ "read-only", no_argument, NULL, 'R' },
+		{ "batch", no_argument, NULL, 'b' },
+		{ "trace", required_argument, NULL, 'T' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -267,8 +273,8 @@ static int session(struct xkd_session *s, const struct options *o)
 	} else if (!xkd_session_quit(s) && !o->actions.n && !o->batch) {
 		xkd_plain_run(s, STDIN_FILENO);
 	}
-	return leave(s, unreadable || rc || (!interactive && xkd_session_failed(s)) ? EXIT_COMMAND :
-									     EXIT_FINE);
+	return leave(s, unreadable || rc || (!interactive && xkd_session_failed(s)) ? EXIT_COMMAND
+										    : EXIT_FINE);
 }
 
 int main(int argc, char **argv)

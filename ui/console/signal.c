@@ -1,6 +1,6 @@
-/* Signals. A handler's only state is the cancel record of the one session and the writing end of its
- * pipe: the single exception to "no globals", for handlers take no argument. Handlers do nothing but
- * set flags and write one byte. */
+/* Signals. A handler's only state is the cancel record of the one session and the writing end of
+ * its pipe: the single exception to "no globals", for handlers take no argument. Handlers do
+ * nothing but set flags and write one byte. */
 #include "ui/console/console.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +49,8 @@ enum xkd_rc xkd_signals_init(struct xkd_cancel *cancel, struct xkd_err *err)
 		    old.sa_handler == SIG_IGN)
 			continue;
 		if (sigaction(caught[i], &sa, NULL))
-			return xkd_err_set(err, XKD_IO, "cannot catch signals: %s", strerror(errno));
+			return xkd_err_set(err, XKD_IO, "cannot catch signals: %s",
+					   strerror(errno));
 	}
 	signal(SIGPIPE, SIG_IGN);
 	return XKD_OK;

@@ -11,9 +11,9 @@
 #define BAR_EVERY_MS 100
 
 static const char *const colours[XKD_ST_N] = {
-	[XKD_ST_ADDR] = "36", [XKD_ST_SYM] = "32",  [XKD_ST_TYPE] = "33", [XKD_ST_STR] = "35",
-	[XKD_ST_SRC] = "34",  [XKD_ST_INSN] = "1",  [XKD_ST_DIM] = "2",	  [XKD_ST_HEAD] = "1",
-	[XKD_ST_ERR] = "31",
+	[XKD_ST_ADDR] = "36", [XKD_ST_SYM] = "32", [XKD_ST_TYPE] = "33",
+	[XKD_ST_STR] = "35",  [XKD_ST_SRC] = "34", [XKD_ST_INSN] = "1",
+	[XKD_ST_DIM] = "2",   [XKD_ST_HEAD] = "1", [XKD_ST_ERR] = "31",
 };
 
 static void text_row(struct xkd_sink *sink, const struct xkd_row *row)
@@ -54,8 +54,10 @@ void xkd_textsink_init(struct xkd_textsink *t, FILE *f, struct xkd_progress_bar 
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
-	*t = (struct xkd_textsink){ .sink = { .row = text_row, .flush = text_flush }, .f = f,
-				    .bar = bar, .cancel = cancel };
+	*t = (struct xkd_textsink){ .sink = { .row = text_row, .flush = text_flush },
+				    .f = f,
+				    .bar = bar,
+				    .cancel = cancel };
 	t->colour = isatty(fileno(f)) && !(no && *no) && !(term && !strcmp(term, "dumb"));
 }
 
