@@ -74,7 +74,8 @@ size_t xkd_image_read(struct xkd_image *img, uint64_t iaddr, void *buf, size_t l
 
 /* --- .symtab (symtab.c); the sorted tables are made at the first call of each kind --- */
 /* Nearest symbol at or below iaddr in the same section: functions and objects before notype, global
- * before local, sized ones that cover iaddr first. next (may be NULL): lowest symbol above in the
+ * before local, sized ones that cover iaddr first; but in code a nearer label wins over the function
+ * around it, as in the kernel's own traces. next (may be NULL): lowest symbol above in the
  * section, NULL name if none. An address in no section is found only where a label stands exactly there.
  * NOTFOUND when there is none. Mapping symbols, section and file symbols are never answers. */
 enum xkd_rc xkd_image_sym_at(struct xkd_image *img, uint64_t iaddr, struct xkd_sym *sym,

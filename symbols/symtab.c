@@ -335,6 +335,11 @@ enum xkd_rc xkd_image_sym_at(struct xkd_image *img, uint64_t iaddr, struct xkd_s
 	above = first_above(t, s->index, iaddr);
 	if (next)
 		next_symbol(img, t, above, s->index, next);
+	/* Assembly labels inside a function name what is behind them, as in the kernel's own traces:
+	 * entry_SYSCALL_64_after_hwframe. */
+	if (above && s->flags & SHF_EXECINSTR && t->addrs[above - 1].sec == s->index &&
+	    best_at(img, t, above - 1, iaddr, false, sym, &first) && sym->type == STT_NOTYPE)
+		return XKD_OK;
 	if (above && t->addrs[above - 1].sec == s->index &&
 	    (covering(img, t, above - 1, iaddr, sym) ||
 	     best_at(img, t, above - 1, iaddr, false, sym, &first)))

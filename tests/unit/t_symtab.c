@@ -57,8 +57,8 @@ static void test_shapes(struct xkd_image *img)
 
 	at(img, t, "start", "inner_global", "of many at one address a sized global function");
 	at(img, t + 9, "start", "inner_global", "an alias that ended is not the answer");
-	at(img, t + 16, "start", "inner", "a label inside a sized function is not the function");
-	at(img, t + 21, "start", "bare", "behind such a label neither");
+	at(img, t + 16, "inner_global", "inner", "a label inside a sized function names what is behind it");
+	at(img, t + 21, "inner", "bare", "and the next label what is behind that");
 	at(img, t + 33, "inner", "bare", "padding belongs to the nearest symbol");
 	at(img, t + 40, "bare", "outer", "an unsized label is found at its place");
 	at(img, t + 47, "bare", "outer", "and behind");
