@@ -75,6 +75,8 @@ static const struct text texts64[] = {
 	{ "0f05", "syscall" },
 	{ "480f07", "sysretq" },
 	{ "0f07", "sysretd" },
+	{ "480f35", "sysexitq" },
+	{ "48ff18", "call tbyte ptr [rax]" },
 	{ "cc", "int 3" },
 	{ "cd80", "int 80h" },
 	{ "f4", "hlt" },
@@ -144,7 +146,6 @@ static const struct text texts64[] = {
 	{ "0fb9cc", "ud1 ecx,esp" },
 	{ "480fb94810", "ud1 rcx,qword ptr [rax+10h]" },
 	{ "c5f877", "vzeroupper" },
-	{ "62f16508720f04", "(evex) 0F.72" },
 	{ "c4e27849c0", "(vex) 0F38.49" },
 	{ "06", "???" },
 	{ "6548", "???" },
@@ -157,6 +158,7 @@ static const struct text texts32[] = {
 	{ "64a118000000", "mov eax,dword ptr fs:[18h]" },
 	{ "68ffffffff", "push 0FFFFFFFFh" },
 	{ "40", "inc eax" },
+	{ "ea785634121000", "jmp 10h:12345678h" },
 	{ "f30fc7f8", "rdpid eax" },
 };
 static const struct text texts16[] = {
@@ -205,6 +207,9 @@ static void details(void)
 	ok(!decode(XKD_MODE_64, "f3c3", &in) && in.is_ret, "rep ret");
 	ok(!decode(XKD_MODE_64, "48cf", &in) && in.is_iret && !in.is_ret, "iretq");
 	ok(!decode(XKD_MODE_64, "480f07", &in) && in.is_iret, "sysretq");
+	ok(!decode(XKD_MODE_64, "cf", &in) && in.is_iret, "iretd");
+	ok(!decode(XKD_MODE_64, "48ff28", &in) && in.is_jump && !in.is_cond && !in.has_target,
+	   "a far jump");
 	ok(!decode(XKD_MODE_64, "f20f01ca", &in) && in.is_iret, "erets");
 	ok(!decode(XKD_MODE_64, "0f05", &in) && in.is_syscall, "syscall");
 	ok(!decode(XKD_MODE_64, "c7f800010000", &in) && !in.has_target,

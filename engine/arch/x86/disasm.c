@@ -127,20 +127,28 @@ static bool is_loop(unsigned id)
 	       id == X86_INS_JCXZ || id == X86_INS_JECXZ || id == X86_INS_JRCXZ;
 }
 
+/* Branches with a selector; by the encoding, for capstone's versions name them differently. */
+static bool is_far(const cs_x86 *x)
+{
+	unsigned ext = x->modrm >> 3 & 7;
+
+	return x->opcode[0] == 0x9a || x->opcode[0] == 0xea ||
+	       (x->opcode[0] == 0xff && (ext == 3 || ext == 5));
+}
+
 static void fill_flow(const cs_insn *ci, enum xkd_cpumode mode, struct xkd_insn *in)
 {
 	const cs_x86_op *imm = find_op(&ci->detail->x86, X86_OP_IMM);
 	unsigned id = ci->id;
 
-	in->is_call = in_group(ci, CS_GRP_CALL) || id == X86_INS_LCALL;
-	in->is_jump = in_group(ci, CS_GRP_JUMP) || is_loop(id) || id == X86_INS_LJMP;
+	in->is_call = in_group(ci, CS_GRP_CALL);
+	in->is_jump = in_group(ci, CS_GRP_JUMP) || is_loop(id);
 	in->is_cond = in->is_jump && id != X86_INS_JMP && id != X86_INS_LJMP;
-	in->is_iret = id == X86_INS_IRET || id == X86_INS_IRETD || id == X86_INS_IRETQ ||
-		      id == X86_INS_SYSRET || id == X86_INS_SYSEXIT;
+	in->is_iret = in_group(ci, CS_GRP_IRET); /* sysret and sysexit too */
 	in->is_ret = id == X86_INS_RET || id == X86_INS_RETF || id == X86_INS_RETFQ;
 	in->is_syscall = id == X86_INS_SYSCALL || id == X86_INS_SYSENTER;
-	if (id == X86_INS_XBEGIN || !imm || !(in->is_call || in->is_jump) || id == X86_INS_LCALL ||
-	    id == X86_INS_LJMP)
+	if (id == X86_INS_XBEGIN || !imm || !(in->is_call || in->is_jump) ||
+	    is_far(&ci->detail->x86))
 		return;
 	in->has_target = true;
 	in->target = (uint64_t)imm->imm;
@@ -316,7 +324,14 @@ static bool has_prefix_byte(const struct xkd_insn *in, uint8_t b)
 static void rename_mnem(const cs_insn *ci, enum xkd_cpumode mode, struct xkd_insn *in)
 {
 	const cs_x86 *x = &ci->detail->x86;
+	bool two = x->opcode[0] == 0x0f, wide = x->rex & 8;
 
+	if (is_far(x))
+		strcpy(in->mnem, in->is_call ? "call" : "jmp");
+	else if (two && x->opcode[1] == 0x07)
+		strcpy(in->mnem, wide ? "sysretq" : "sysretd");
+	else if (two && x->opcode[1] == 0x35)
+		strcpy(in->mnem, wide ? "sysexitq" : "sysexit");
 	switch (ci->id) {
 	case X86_INS_MOVABS:
 		strcpy(in->mnem, "mov");
@@ -324,15 +339,6 @@ static void rename_mnem(const cs_insn *ci, enum xkd_cpumode mode, struct xkd_ins
 	case X86_INS_INT3:
 		strcpy(in->mnem, "int");
 		strcpy(in->ops, "3");
-		break;
-	case X86_INS_LJMP:
-		strcpy(in->mnem, "jmp");
-		break;
-	case X86_INS_LCALL:
-		strcpy(in->mnem, "call");
-		break;
-	case X86_INS_SYSRET:
-		strcpy(in->mnem, x->rex & 8 ? "sysretq" : "sysretd");
 		break;
 	case X86_INS_JMP:
 	case X86_INS_CALL:
@@ -361,8 +367,8 @@ static void fill_text(const cs_insn *ci, enum xkd_cpumode mode, struct xkd_insn 
 		w.p += 4; /* xsaves and its like: no size to tell */
 		in->mem_size = 0;
 	}
-	if (w.mem && (ci->id == X86_INS_LJMP || ci->id == X86_INS_LCALL)) {
-		/* selector and offset: capstone says 10 bytes whatever the size */
+	if (w.mem && is_far(x)) {
+		/* selector and offset: capstone says 10 bytes whatever the size, 5 says 8 */
 		bool narrow = (mode == XKD_MODE_16) != has_prefix_byte(in, 0x66);
 
 		in->mem_size = x->rex & 8 ? 10 : narrow ? 4 : 6;
