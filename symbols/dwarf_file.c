@@ -261,6 +261,24 @@ void xkd_dw_add_path(struct xkd_buf *b, const char *s)
 	}
 }
 
+/* Where s goes on below the folder that it shares with comp: comp itself, or the source tree of a
+ * build folder inside it (kernels are built in debian/build/FLAVOUR and the like). At least two
+ * components must be shared: "/usr" alone says nothing. */
+static const char *below_shared(const char *s, const char *comp)
+{
+	size_t n = 0, shared = 0;
+	unsigned parts = 0;
+
+	if (*s != '/' || *comp != '/')
+		return s;
+	for (; s[n] && s[n] == comp[n]; n++)
+		if (n && s[n] == '/') {
+			shared = n;
+			parts++;
+		}
+	return parts >= 2 ? s + shared + 1 : s;
+}
+
 /* dir (may be NULL) and name, seen from comp_dir (may be NULL). */
 static const char *make_path(struct xkd_dwarf *d, const char *comp_dir, const char *dir,
 			     const char *name)
@@ -286,6 +304,8 @@ static const char *make_path(struct xkd_dwarf *d, const char *comp_dir, const ch
 	s = path.s;
 	if (comp.len && comp.len < path.len && !memcmp(s, comp.s, comp.len) && s[comp.len] == '/')
 		s += comp.len + 1;
+	else
+		s = below_shared(s, comp.s);
 	s = xkd_dw_intern(d, s);
 	xkd_buf_fini(&path);
 	xkd_buf_fini(&comp);
