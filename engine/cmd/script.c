@@ -34,12 +34,27 @@ static bool repeats(const char *line, char *bare, size_t max)
 	return strstr(on, key) != NULL;
 }
 
+static void echo(struct xkd_session *s, const char *cmd)
+{
+	struct xkd_buf prompt = XKD_BUF_INIT;
+
+	xkd_session_prompt(s, &prompt);
+	xkd_out_st(&s->out, XKD_ST_DIM, "%s", prompt.s);
+	xkd_out_st(&s->out, XKD_ST_HEAD, "%s", cmd);
+	xkd_out_end(&s->out);
+	xkd_buf_fini(&prompt);
+}
+
 /* One command of a text. */
 static enum xkd_rc run_piece(struct xkd_session *s, const struct xkd_piece *piece)
 {
 	const char *cmd = xkd_arena_strndup(&s->cmd_arena, piece->p, piece->len);
 	struct xkd_err err = XKD_ERR_INIT;
-	enum xkd_rc rc = xkd_cmd_run(s, cmd, &err);
+	enum xkd_rc rc;
+
+	if (s->echo && s->depth == 1)
+		echo(s, cmd);
+	rc = xkd_cmd_run(s, cmd, &err);
 
 	if (rc && err.msg[0]) { /* a script's commands have told and counted theirs already */
 		s->failed++;

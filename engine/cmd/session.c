@@ -93,6 +93,9 @@ void xkd_session_set_flag(struct xkd_session *s, enum xkd_flag flag, bool on)
 	case XKD_FLAG_READ_ONLY:
 		s->read_only = on;
 		break;
+	case XKD_FLAG_ECHO:
+		s->echo = on;
+		break;
 	case XKD_FLAG_BATCH:
 		s->batch = on;
 		break;

@@ -22,6 +22,7 @@ struct xkd_session {
 	bool leave_halted;
 	bool read_only;
 	bool batch;
+	bool echo;
 	bool quit;	     /* q was given */
 	int failed;	     /* commands that failed so far */
 	int depth;	     /* nesting of scripts and command strings */

@@ -42,6 +42,7 @@ void xkd_session_set_clear(struct xkd_session *s, void (*clear)(void *arg), void
 enum xkd_flag {
 	XKD_FLAG_LEAVE_HALTED, /* leaving does not resume the target */
 	XKD_FLAG_READ_ONLY,    /* refuse commands that write or resume */
+	XKD_FLAG_ECHO, /* commands of scripts and of the command line are shown before their output */
 	XKD_FLAG_BATCH,	       /* nobody types: an empty line repeats nothing */
 };
 void xkd_session_set_flag(struct xkd_session *s, enum xkd_flag flag, bool on);

@@ -20,7 +20,7 @@ struct options {
 	const char *uri, *log;
 	XKD_VEC(struct action) actions;
 	XKD_VEC(const char *) sympath;
-	bool batch, leave_halted, read_only;
+	bool batch, echo, leave_halted, read_only;
 	unsigned trace;
 };
 
@@ -35,6 +35,7 @@ static const char help_text[] =
 	"  -c COMMANDS     run these commands (';' between them); may be repeated\n"
 	"  -f FILE         run a script; may be repeated; -c and -f run in the order given\n"
 	"  -b, --batch     end after -c and -f, also on a terminal\n"
+	"  -e, --echo      show each command of -c and -f before its output\n"
 	"  -o FILE         write all output to FILE as well\n"
 	"  --leave-halted  do not let the target go on when leaving\n"
 	"  --read-only     refuse commands that write to the target or let it run\n"
@@ -100,7 +101,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":k:c:f:y:o:bh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":k:c:f:y:o:beh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'k':
 			if (o->uri)
@@ -119,6 +120,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'b':
 			o->batch = true;
+			break;
+		case 'e':
+			o->echo = true;
 			break;
 		case 'L':
 			o->leave_halted = true;
@@ -250,6 +254,7 @@ static int session(struct xkd_session *s, const struct options *o)
 
 	xkd_session_set_flag(s, XKD_FLAG_LEAVE_HALTED, o->leave_halted);
 	xkd_session_set_flag(s, XKD_FLAG_READ_ONLY, o->read_only);
+	xkd_session_set_flag(s, XKD_FLAG_ECHO, o->echo);
 	xkd_session_set_flag(s, XKD_FLAG_BATCH, !interactive);
 	for (size_t i = 0; i < o->sympath.n; i++)
 		xkd_session_add_sympath(s, o->sympath.p[i]);
