@@ -114,6 +114,8 @@ static enum xkd_rc rsp_close(struct xkd_backend *be, bool leave_running, struct 
 	/* Whoever pressed Ctrl-C did not mean that breakpoints stay behind. */
 	r->link.cancel = r->cancel = NULL;
 	rc = leave(r, leave_running, err);
+	if (!leave_running && !r->lost && rc == XKD_OK)
+		rc = xkd_rsp_flush(r, err);
 	if (rc != XKD_OK)
 		rc = xkd_err_prepend(err, rc, "leaving");
 	destroy(r);

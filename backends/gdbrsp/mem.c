@@ -268,8 +268,10 @@ static void size_requests(struct xfer *x)
 	struct xkd_rsp *r = x->r;
 
 	x->binary = x->write ? r->has_binary_write > 0 : r->has_binary_read;
-	/* Binary may double by escapes, hex always does. QEMU caps m at half a packet. */
-	x->max = (r->packet_size - (x->write ? HEADER : 8)) / 2;
+	/* Binary may double by escapes, hex always does. QEMU does not count an answer's frame,
+	 * which makes two requests of a page, not three. */
+	x->max = r->packet_size - (x->write ? HEADER : r->profile->qemu ? 0 : 8);
+	x->max /= 2;
 	if (x->max > 120 && r->packet_size <= XKD_RSP_SMALL_PACKET)
 		x->max = 120;
 	if (x->max > 16)

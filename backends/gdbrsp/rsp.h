@@ -20,7 +20,7 @@ struct xkd_rsp_profile {
 	bool qemu;	    /* speaks Qqemu.* and HMP */
 	bool holds;	    /* vCont;s:N alone leaves the other CPUs stopped */
 	bool stray_pauses;  /* any byte while it runs stops it and is swallowed */
-	bool pipelines;	    /* answers queued packets in order though acks are on */
+	bool pipelines;	    /* answers queued packets in order and waits for no ack */
 	bool needs_other_c; /* every vCont must end in a default action */
 };
 
@@ -139,6 +139,8 @@ enum xkd_rc xkd_rsp_start(struct xkd_rsp *r, const char *req, size_t n,
 /* Lets the target go. Its answer is not acknowledged: the ack could reach a QEMU that runs again,
  * and stop it. */
 enum xkd_rc xkd_rsp_detach(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
+/* Sends the acks owed. */
+enum xkd_rc xkd_rsp_flush(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
 /* Ctrl-C. */
 enum xkd_rc xkd_rsp_interrupt(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
 /* The next packet's body in r->in.body within wait_ms, for a target that runs; TIMEOUT (err

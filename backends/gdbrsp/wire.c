@@ -1,7 +1,7 @@
 /* Requests to the stub and the answers that belong to them.
  *
- * Invariants: answers come in the order of the requests; every answer is acknowledged exactly once
- * and before the next request goes out (a stray byte stops a running QEMU); a request given up
+ * Invariants: answers come in the order of the requests; every answer is acknowledged exactly once,
+ * no later than with the next request (a stray byte stops a running QEMU); a request given up
  * (time, Ctrl-C) leaves an answer owed, and nothing is asked before that has been put in order, so
  * that no answer is ever taken for another's. A connection once lost stays lost and says why. */
 #include "backends/gdbrsp/rsp.h"
@@ -82,8 +82,14 @@ static enum xkd_rc send_bytes(struct xkd_rsp *r, const void *p, size_t n, struct
 	return XKD_OK;
 }
 
-/* Our acks, many in one write. */
+/* Our acks go out at once, or with the next request where the stub does not wait for them: each
+ * write of its own costs it a wake-up. */
 static enum xkd_rc flush_acks(struct xkd_rsp *r, struct xkd_err *err)
+{
+	return r->profile->pipelines ? XKD_OK : xkd_rsp_flush(r, err);
+}
+
+enum xkd_rc xkd_rsp_flush(struct xkd_rsp *r, struct xkd_err *err)
 {
 	char plus[64];
 	enum xkd_rc rc = XKD_OK;
@@ -96,6 +102,14 @@ static enum xkd_rc flush_acks(struct xkd_rsp *r, struct xkd_err *err)
 		rc = send_bytes(r, plus, n, err);
 	}
 	return rc;
+}
+
+/* An empty r->out but for the acks owed. */
+static void begin_out(struct xkd_rsp *r)
+{
+	xkd_buf_reset(&r->out);
+	for (; r->acks; r->acks--)
+		xkd_buf_ch(&r->out, '+');
 }
 
 static enum xkd_rc not_gdb(struct xkd_rsp *r, const char *how, struct xkd_err *err)
@@ -348,12 +362,8 @@ static enum xkd_rc ready(struct xkd_rsp *r, struct xkd_err *err)
 
 enum xkd_rc xkd_rsp_send(struct xkd_rsp *r, const char *req, size_t n, struct xkd_err *err)
 {
-	enum xkd_rc rc = flush_acks(r, err);
-
-	if (rc != XKD_OK)
-		return rc;
 	log_packet(r, "->", req, n);
-	xkd_buf_reset(&r->out);
+	begin_out(r);
 	xkd_pkt_encode(&r->out, req, n);
 	return send_bytes(r, r->out.s, r->out.len, err);
 }
@@ -424,7 +434,7 @@ static enum xkd_rc ask_event(struct xkd_rsp *r, struct asking *a, enum xkd_pkt_e
 							  NAME(a->req, a->n), r->link.peer);
 		}
 		log_packet(r, "<- (damaged)", r->in.body.s, r->in.body.len);
-		rc = flush_acks(r, err);
+		rc = xkd_rsp_flush(r, err);
 		if (rc == XKD_OK)
 			rc = send_bytes(r, "-", 1, err);
 		return rc == XKD_OK ? XKD_NOTFOUND : rc;
@@ -560,11 +570,9 @@ enum xkd_rc xkd_rsp_batch(struct xkd_rsp *r, const struct xkd_rsp_req *reqs, siz
 		return rc;
 	}
 	rc = ready(r, err);
-	if (rc == XKD_OK)
-		rc = flush_acks(r, err);
 	if (rc != XKD_OK)
 		return rc;
-	xkd_buf_reset(&r->out);
+	begin_out(r);
 	for (size_t i = 0; i < n; i++) {
 		log_packet(r, "->", reqs[i].p, reqs[i].n);
 		xkd_pkt_encode(&r->out, reqs[i].p, reqs[i].n);
@@ -602,37 +610,74 @@ enum xkd_rc xkd_rsp_start(struct xkd_rsp *r, const char *req, size_t n, struct x
 	return rc;
 }
 
-enum xkd_rc xkd_rsp_detach(struct xkd_rsp *r, struct xkd_err *err)
+/* One D packet and its answer in r->reply. */
+static enum xkd_rc ask_detach(struct xkd_rsp *r, const char *req, struct xkd_err *err)
 {
 	enum xkd_rc rc = ready(r, err);
 
 	if (rc == XKD_OK)
-		rc = xkd_rsp_send(r, "D", 1, err);
+		rc = xkd_rsp_send(r, req, strlen(req), err);
 	while (rc == XKD_OK) {
 		enum xkd_pkt_ev ev;
 
 		rc = next(r, r->timeout_ms, &ev, err);
-		/* Some close at once, which is an answer too. */
-		if (r->lost)
-			return XKD_OK;
-
 		if (rc == XKD_TIMEOUT)
 			return no_answer(r, "D", 1, r->timeout_ms, err);
 		if (rc != XKD_OK)
-			return rc;
+			break;
 		if (ev == XKD_PKT_NAK && !r->noack)
-			rc = xkd_rsp_send(r, "D", 1, err);
+			rc = xkd_rsp_send(r, req, strlen(req), err);
 		if (ev != XKD_PKT_BODY)
 			continue;
 		log_packet(r, "<-", r->in.body.s, r->in.body.len);
 		xkd_buf_reset(&r->reply);
 		xkd_buf_add(&r->reply, r->in.body.s, r->in.body.len);
-		if (!xkd_rsp_is_ok(r))
-			return xkd_err_set(err, XKD_UNSUPPORTED,
-					   "%s refuses to let go (%s); it may stand", r->link.peer,
-					   XKD_RSP_SAID(r));
 		return XKD_OK;
 	}
+	return rc;
+}
+
+/* QEMU keeps a former client's multiprocess+ for the next one, and then wants each process named.
+ * It goes on when the last of them is let go. */
+static enum xkd_rc detach_processes(struct xkd_rsp *r, struct xkd_err *err)
+{
+	uint64_t done[16];
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nthreads && n < XKD_COUNT(done); i++) {
+		const char *s = r->threads[i].text;
+		size_t len = s[0] == 'p' ? strcspn(s + 1, ".") : 0, k = 0;
+		uint64_t pid = strtoull(len ? s + 1 : "0", NULL, 16);
+		char req[48];
+		enum xkd_rc rc;
+
+		while (k < n && done[k] != pid)
+			k++;
+		if (!len || k < n)
+			continue;
+		done[n++] = pid;
+		/* It stands yet: the last answer wants its ack. */
+		r->acks += !r->noack;
+		snprintf(req, sizeof(req), "D;%.*s", (int)len, s + 1);
+		rc = ask_detach(r, req, err);
+		if (rc != XKD_OK || !xkd_rsp_is_ok(r))
+			return rc;
+	}
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_rsp_detach(struct xkd_rsp *r, struct xkd_err *err)
+{
+	enum xkd_rc rc = ask_detach(r, "D", err);
+
+	if (rc == XKD_OK && !xkd_rsp_is_ok(r))
+		rc = detach_processes(r, err);
+	/* Some close at once, which is an answer too. */
+	if (r->lost)
+		return XKD_OK;
+	if (rc == XKD_OK && !xkd_rsp_is_ok(r))
+		return xkd_err_set(err, XKD_UNSUPPORTED, "%s refuses to let go (%s); it may stand",
+				   r->link.peer, XKD_RSP_SAID(r));
 	return rc;
 }
 

@@ -1,5 +1,6 @@
 # Sources of tests/rsp/.
-check_PROGRAMS += tests/rsp/t_packet tests/rsp/t_parse tests/rsp/t_transcript tests/rsp/t_qemu
+check_PROGRAMS += tests/rsp/t_packet tests/rsp/t_parse tests/rsp/t_transcript tests/rsp/t_qemu \
+	tests/rsp/t_link
 tests_rsp_t_packet_SOURCES = tests/rsp/t_packet.c
 tests_rsp_t_packet_LDADD = $(XKD_TEST_LIBS)
 tests_rsp_t_parse_SOURCES = tests/rsp/t_parse.c
@@ -8,6 +9,8 @@ tests_rsp_t_transcript_SOURCES = tests/rsp/t_transcript.c tests/rsp/transcript.c
 tests_rsp_t_transcript_LDADD = $(XKD_TEST_LIBS)
 tests_rsp_t_qemu_SOURCES = tests/rsp/t_qemu.c
 tests_rsp_t_qemu_LDADD = $(XKD_TEST_LIBS)
+tests_rsp_t_link_SOURCES = tests/rsp/t_link.c
+tests_rsp_t_link_LDADD = $(XKD_TEST_LIBS)
 EXTRA_DIST += \
 	tests/rsp/arm.rsp \
 	tests/rsp/bad-xml.rsp \
@@ -32,6 +35,7 @@ EXTRA_DIST += \
 	tests/rsp/monitor.rsp \
 	tests/rsp/noack.rsp \
 	tests/rsp/noise.rsp \
+	tests/rsp/multiprocess.rsp \
 	tests/rsp/nop.rsp \
 	tests/rsp/plain.rsp \
 	tests/rsp/qemu-threads.rsp \

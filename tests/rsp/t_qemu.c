@@ -32,49 +32,6 @@ struct rig {
 	struct xkd_err err;
 };
 
-static bool start_qemu(struct rig *rig, const char *stopped)
-{
-	char gdb[128], mon[128];
-
-	snprintf(rig->dir, sizeof(rig->dir), "/tmp/xkd-t_qemu-XXXXXX");
-	if (!mkdtemp(rig->dir))
-		return false;
-	snprintf(rig->gdb, sizeof(rig->gdb), "%s/gdb", rig->dir);
-	snprintf(rig->mon, sizeof(rig->mon), "%s/mon", rig->dir);
-	snprintf(gdb, sizeof(gdb), "unix:%s,server=on,wait=off", rig->gdb);
-	snprintf(mon, sizeof(mon), "unix:%s,server=on,wait=off", rig->mon);
-	rig->pid = fork();
-	if (!rig->pid) {
-		execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-display",
-		       "none", "-nodefaults", "-machine", "pc", "-m", "64", "-smp", "2", "-gdb",
-		       gdb, "-monitor", mon, stopped, NULL);
-		_exit(127);
-	}
-	for (int i = 0; i < 400; i++) {
-		int status;
-
-		if (!access(rig->gdb, F_OK) && !access(rig->mon, F_OK))
-			return true;
-		if (waitpid(rig->pid, &status, WNOHANG) == rig->pid) {
-			rig->pid = WIFEXITED(status) && WEXITSTATUS(status) == 127 ? 0 : -1;
-			return false;
-		}
-		usleep(50000);
-	}
-	return false;
-}
-
-static void stop_qemu(struct rig *rig)
-{
-	if (rig->pid > 0) {
-		kill(rig->pid, SIGKILL);
-		waitpid(rig->pid, NULL, 0);
-	}
-	unlink(rig->gdb);
-	unlink(rig->mon);
-	rmdir(rig->dir);
-}
-
 /* A command to the other monitor, which knows the truth; its text. */
 static void hmp(struct rig *rig, const char *cmd, char *out, size_t size)
 {
@@ -106,6 +63,51 @@ static void hmp(struct rig *rig, const char *cmd, char *out, size_t size)
 		}
 	}
 	close(fd);
+}
+
+static bool start_qemu(struct rig *rig, const char *stopped)
+{
+	char gdb[128], mon[128], out[4096];
+
+	snprintf(rig->dir, sizeof(rig->dir), "/tmp/xkd-t_qemu-XXXXXX");
+	if (!mkdtemp(rig->dir))
+		return false;
+	snprintf(rig->gdb, sizeof(rig->gdb), "%s/gdb", rig->dir);
+	snprintf(rig->mon, sizeof(rig->mon), "%s/mon", rig->dir);
+	snprintf(gdb, sizeof(gdb), "unix:%s,server=on,wait=off", rig->gdb);
+	snprintf(mon, sizeof(mon), "unix:%s,server=on,wait=off", rig->mon);
+	rig->pid = fork();
+	if (!rig->pid) {
+		execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-display",
+		       "none", "-nodefaults", "-machine", "pc", "-m", "64", "-smp", "2", "-gdb",
+		       gdb, "-monitor", mon, stopped, NULL);
+		_exit(127);
+	}
+	for (int i = 0; i < 400; i++) {
+		int status;
+
+		/* The monitor answers when all sockets listen. */
+		hmp(rig, "info status", out, sizeof(out));
+		if (strstr(out, "VM status"))
+			return true;
+		if (waitpid(rig->pid, &status, WNOHANG) == rig->pid) {
+			rig->pid = WIFEXITED(status) && WEXITSTATUS(status) == 127 ? 0 : -1;
+			return false;
+		}
+		usleep(50000);
+	}
+	return false;
+}
+
+static void stop_qemu(struct rig *rig)
+{
+	if (rig->pid > 0) {
+		kill(rig->pid, SIGKILL);
+		waitpid(rig->pid, NULL, 0);
+	}
+	unlink(rig->gdb);
+	unlink(rig->mon);
+	rmdir(rig->dir);
 }
 
 static bool is_running(struct rig *rig)

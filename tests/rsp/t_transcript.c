@@ -183,10 +183,10 @@ static void check_noise(struct peer *p)
 static void check_queue(struct peer *p)
 {
 	static uint8_t mem[0x1000];
-	struct xkd_iov v = get_mem(p, XKD_MS_VIRT, 0x1000, mem, sizeof(mem));
+	struct xkd_iov v = get_mem(p, XKD_MS_VIRT, 0x1400, mem, sizeof(mem));
 
-	ok(v.rc == XKD_OK && v.done == sizeof(mem), "a page in three requests");
-	ok(mem[0] == 0x11 && mem[0x7f0] == 0x22 && mem[0xfdf] == 0x22 && mem[0xfe0] == 0x33,
+	ok(v.rc == XKD_OK && v.done == sizeof(mem), "a page's worth in three requests");
+	ok(mem[0] == 0x11 && mem[0x800] == 0x22 && mem[0xbff] == 0x22 && mem[0xc00] == 0x33,
 	   "each byte in its place");
 	ok(mem_is(p, 0x5000, "0102030405060708"), "one after it");
 	ok(mem_is(p, 0x6ff8, "11121314151617182122232425262728"), "one refused at first");
@@ -447,6 +447,19 @@ static enum xkd_rc raw(struct peer *p, const char *cmd, const char *want)
 	return rc;
 }
 
+static void check_multiprocess(struct peer *p)
+{
+	struct xkd_iov v;
+	uint8_t c;
+
+	is_u64(p->ncpus, 2, "two CPUs");
+	v = (struct xkd_iov){ .addr = 0x1000, .buf = &c, .len = 1 };
+	ok(xkd_gdbrsp_ops.readv(p->be, XKD_MS_VIRT, 2, &v, 1, &p->err) == XKD_OK && c == 0xff,
+	   "memory by the second's eyes");
+	ok(step(p, 1, XKD_ACT_HOLD, true) == XKD_OK && next_event(p).cpu_id == 2, "a step of it");
+	leave(p, true);
+}
+
 static void check_monitor(struct peer *p)
 {
 	ok(raw(p, "one", "final words") == XKD_OK, "output in the final answer");
@@ -521,6 +534,7 @@ static const struct {
 	{ "elsewhere", XKD_OK, 0, check_elsewhere },
 	{ "leave-running", XKD_OK, 0, check_leave_running },
 	{ "leave-halted", XKD_OK, 0, check_leave_halted },
+	{ "multiprocess", XKD_OK, 0, check_multiprocess },
 	{ "monitor", XKD_OK, 0, check_monitor },
 	{ "arm", XKD_UNSUPPORTED, 0, check_arm },
 	{ "bad-xml", XKD_OK, 0, check_bad_xml },

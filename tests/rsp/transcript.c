@@ -98,7 +98,7 @@ static void stub_expect(struct stub *s, const char *want, size_t n, const char *
 		stub_fail(s, "another packet", got.s);
 	stub_byte(s);
 	stub_byte(s);
-	s->detached = !strcmp(got.s, "D");
+	s->detached = got.s[0] == 'D';
 	xkd_buf_fini(&got);
 	if (!s->noack && ack[0])
 		stub_raw(s, ack, 1);
