@@ -1,8 +1,9 @@
 /* Opening: libdwarf is given the image's debug sections, already decompressed and relocated, through
  * its object-access interface, so that it neither reads a file nor copies a section.
- * Invariants: libdwarf sees a list of our own making (a null section, then the .debug_ ones that
- * exist, never a relocation section); a section's bytes are asked for when libdwarf first wants
- * them. The image outlives the struct xkd_dwarf. */
+ * Invariants: libdwarf sees a list of our own making (a null section, then of the .debug_ ones that
+ * exist those that entries are made of; lists and line programs have readers of ours, and what
+ * libdwarf is not shown cannot lead it astray: 20210528 frees twice on a broken .debug_rnglists). A
+ * section's bytes are asked for when libdwarf first wants them. The image outlives us. */
 #include "symbols/dwarf_compat.h"
 #include "symbols/dwarf_int.h"
 #include <elf.h>
@@ -20,6 +21,12 @@ static const char *const sec_names[XKD_DW_NSECS] = {
 	[XKD_DW_LOC] = ".debug_loc",
 	[XKD_DW_LOCLISTS] = ".debug_loclists",
 	[XKD_DW_ADDR] = ".debug_addr",
+};
+
+/* What libdwarf needs for entries and their strings. */
+static const bool shown[XKD_DW_NSECS] = {
+	[XKD_DW_INFO] = true,	     [XKD_DW_ABBREV] = true,   [XKD_DW_STR] = true,
+	[XKD_DW_STR_OFFSETS] = true, [XKD_DW_LINE_STR] = true, [XKD_DW_ADDR] = true,
 };
 
 struct xkd_dw_obj {
@@ -134,7 +141,7 @@ static void obj_init(struct xkd_dw_obj *o, struct xkd_dwarf *d)
 	o->n = 1;
 	o->total = 4096;
 	for (unsigned s = 0; s < XKD_DW_NSECS; s++) {
-		uint64_t size = section_size(d, s);
+		uint64_t size = shown[s] ? section_size(d, s) : 0;
 
 		if (!size)
 			continue;
