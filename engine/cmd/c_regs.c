@@ -52,7 +52,8 @@ static enum xkd_rc write_reg(struct xkd_session *s, const struct xkd_ctx *ctx,
 	enum xkd_rc rc;
 
 	if (s->read_only)
-		return xkd_err_set(err, XKD_UNSUPPORTED, "r: refused, the session is read-only (--read-only)");
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "r: refused, the session is read-only (--read-only)");
 	if (ctx->cpu < 0 || ctx->frame)
 		return xkd_err_set(err, XKD_UNSUPPORTED,
 				   "registers of a caller's frame or a sleeping task cannot be "
@@ -210,6 +211,32 @@ static bool take_name(struct xkd_args *a, char *buf, bool *pseudo)
 	return true;
 }
 
+/* What stands behind '=': up to a comma outside brackets, blanks and all. */
+static enum xkd_rc take_value(struct xkd_session *s, struct xkd_args *a, uint64_t *val,
+			      struct xkd_err *err)
+{
+	const struct xkd_ctx *ctx;
+	const char *start = xkd_skip_space(a->p), *end = start;
+	struct xkd_err sub = XKD_ERR_INIT;
+	enum xkd_rc rc = xkd_session_ctx(s, &ctx, err);
+
+	if (rc)
+		return rc;
+	for (int depth = 0; *end && (*end != ',' || depth > 0); end++)
+		depth += (*end == '(' || *end == '[') - (*end == ')' || *end == ']');
+	if (end == start)
+		return xkd_err_syntax(err, (int)(start - a->line), "a value is missing here");
+	rc = xkd_eval_u64(ctx, &s->env, XKD_MASM,
+			  xkd_arena_strndup(&s->cmd_arena, start, (size_t)(end - start)), NULL,
+			  &s->cmd_arena, val, &sub);
+	if (rc && sub.code == XKD_SYNTAX && sub.pos >= 0)
+		sub.pos += (int)(start - a->line);
+	if (rc && err)
+		*err = sub;
+	a->p = end;
+	return rc;
+}
+
 static enum xkd_rc one_reg(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
 	const struct xkd_regs *regs;
@@ -227,7 +254,7 @@ static enum xkd_rc one_reg(struct xkd_session *s, struct xkd_args *a, struct xkd
 	assign = *a->p == '=';
 	if (assign) {
 		a->p++;
-		rc = xkd_arg_expr(s, a, &val, err);
+		rc = take_value(s, a, &val, err);
 		if (rc)
 			return rc;
 	}

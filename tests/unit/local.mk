@@ -43,3 +43,6 @@ tests_unit_t_dwarf_SOURCES = tests/unit/t_dwarf.c tests/unit/scratch.h tests/uni
 tests_unit_t_dwarf_LDADD = $(XKD_TEST_LIBS)
 tests_unit_t_dwarf_type_SOURCES = tests/unit/t_dwarf_type.c tests/unit/scratch.h tests/unit/tap.h
 tests_unit_t_dwarf_type_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_code
+tests_unit_t_code_SOURCES = tests/unit/t_code.c tests/unit/mock.c tests/unit/mock.h
+tests_unit_t_code_LDADD = $(XKD_TEST_LIBS)
