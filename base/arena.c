@@ -113,10 +113,11 @@ void *xkd_arena_dup(struct xkd_arena *a, const void *p, size_t n)
 
 char *xkd_arena_strndup(struct xkd_arena *a, const char *s, size_t n)
 {
-	char *d = xkd_arena_alloc(a, n + 1);
+	char *d;
 
-	if (n)
-		memcpy(d, s, n);
+	n = strnlen(s, n);
+	d = xkd_arena_alloc(a, n + 1);
+	memcpy(d, s, n);
 	return d;
 }
 

@@ -14,7 +14,7 @@ void xkd_arena_fini(struct xkd_arena *a);  /* frees all; usable again as after i
 void *xkd_arena_alloc(struct xkd_arena *a, size_t n); /* zeroed, 16-aligned, never NULL */
 void *xkd_arena_dup(struct xkd_arena *a, const void *p, size_t n);
 char *xkd_arena_strdup(struct xkd_arena *a, const char *s);
-char *xkd_arena_strndup(struct xkd_arena *a, const char *s, size_t n);
+char *xkd_arena_strndup(struct xkd_arena *a, const char *s, size_t n); /* at most n bytes, up to a NUL */
 char *xkd_arena_printf(struct xkd_arena *a, const char *fmt, ...) XKD_PRINTF(2, 3);
 #define XKD_NEW(a, T) ((T *)xkd_arena_alloc((a), sizeof(T)))
 #define XKD_NEWN(a, T, n) ((T *)xkd_arena_alloc((a), sizeof(T) * (size_t)(n)))

@@ -50,7 +50,7 @@ room engine/arch "engine/arch" "$low engine/core/ engine/arch/"
 room engine/os "engine/os" "$low engine/core/ engine/arch/ engine/os/"
 room engine/lang "engine/lang" "$low engine/core/ engine/arch/ engine/os/ engine/lang/"
 # a plan runs for a session: run knows its state, and no command
-room engine/run "engine/run" "$low engine/core/ engine/arch/ engine/os/ engine/lang/ engine/run/ engine/cmd/session.h"
+room engine/run "engine/run" "$low engine/core/ engine/arch/ engine/os/ engine/lang/ engine/run/"
 room engine/cmd "engine/cmd" "$low engine/"
 for be in backends/*/; do
 	be=${be%/}

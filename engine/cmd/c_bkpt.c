@@ -266,16 +266,16 @@ static enum xkd_rc bc_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 
 static const struct xkd_cmd rows[] = {
 	{ "bp bu", "[/1] [/p task] [/cpu n] [/w \"C++ expr\"] [addr [passes]] [\"commands\"]",
-	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_GLUED,
+	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_GLUED,
 	  "breakpoint at a symbol or address; on a module not loaded yet it waits", bp_cmd,
 	  "bp3 gives the id. passes: stops at that hit. The commands run at each hit, up to the first\n"
 	  "that resumes. A symbol in a module that is loaded but lacks it is an error.",
 	  "b break tbreak" },
 	{ "bm", "[switches] mod!pattern [passes] [\"commands\"]",
-	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_GLUED, "breakpoint at every function that matches",
+	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_GLUED, "breakpoint at every function that matches",
 	  bm_cmd, NULL, "rbreak" },
 	{ "ba", "e|r|w size addr [\"commands\"]",
-	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_GLUED,
+	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_GLUED,
 	  "hardware breakpoint: e on execution, w on writes, r on reads and writes", ba_cmd,
 	  "size: 1 2 4 8 bytes; it may be glued: ba w4 addr.", "watch hbreak" },
 	{ "bl", "", XKD_FX_TARGET, "lists breakpoints", bl_cmd, NULL, NULL },

@@ -2,6 +2,8 @@
  * the first question that needs them. */
 #include "engine/core/names.h"
 #include "base/str.h"
+#include "engine/os/os.h"
+#include "symbols/image_made.h"
 #include <elf.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +27,9 @@ static enum xkd_symstate state_of(struct xkd_image *img)
 {
 	if (xkd_image_has_dwarf(img))
 		return XKD_SYMS_DWARF;
-	return xkd_image_section_named(img, ".BTF") ? XKD_SYMS_BTF : XKD_SYMS_SYMTAB;
+	if (xkd_image_section_named(img, ".BTF"))
+		return XKD_SYMS_BTF;
+	return xkd_image_is_made(img) ? XKD_SYMS_KALLSYMS : XKD_SYMS_SYMTAB;
 }
 
 struct xkd_image *xkd_target_mod_image(struct xkd_target *t, struct xkd_module *m)
@@ -33,11 +37,12 @@ struct xkd_image *xkd_target_mod_image(struct xkd_target *t, struct xkd_module *
 	struct xkd_want want = { .name = m->is_kernel ? "vmlinux" : m->name,
 				 .release = t->release[0] ? t->release : NULL,
 				 .id = m->id, .force = m->forced };
-	struct xkd_err err = XKD_ERR_INIT;
+	struct xkd_err err = XKD_ERR_INIT, ignored;
 
 	if (m->img || m->state != XKD_SYMS_DEFERRED)
 		return m->img;
-	if (xkd_find_image(&t->sympath, t->find, &want, t->log, &m->img, NULL, &err)) {
+	if (xkd_find_image(&t->sympath, t->find, &want, t->log, &m->img, NULL, &err) &&
+	    (!t->os->mod_image || t->os->mod_image(t, m, &m->img, &ignored))) {
 		m->img = NULL;
 		m->state = XKD_SYMS_NONE;
 		snprintf(m->why, sizeof(m->why), "%.250s", err.msg);
@@ -218,10 +223,13 @@ struct near_walk {
 static bool near_one(void *arg, const struct xkd_symref *sym)
 {
 	struct near_walk *w = arg;
-	unsigned d = xkd_distance(w->want, sym->name, 3), i;
+	unsigned max = (unsigned)strlen(w->want) / 4 + 1, d, i;
 	char full[160];
 
-	if (d > 3)
+	if (max > 3)
+		max = 3;
+	d = xkd_distance(w->want, sym->name, max);
+	if (d > max)
 		return true;
 	snprintf(full, sizeof(full), "%s!%.80s", sym->mod->name, sym->name);
 	for (i = 0; i < XKD_COUNT(w->best); i++)
