@@ -62,6 +62,9 @@ struct xkd_dvar {
 enum xkd_rc xkd_dwarf_vars(struct xkd_dwarf *d, const struct xkd_dfunc *f, uint64_t iaddr,
 			   struct xkd_arena *arena, struct xkd_dvar **vars, size_t *n,
 			   struct xkd_err *err) XKD_MUST;
+/* The address that operand index of DW_OP_addrx means in a unit (xkd_dvar.cu). */
+enum xkd_rc xkd_dwarf_addrx(struct xkd_dwarf *d, uint64_t cu, uint64_t index, uint64_t *iaddr,
+			    struct xkd_err *err) XKD_MUST;
 /* Frame base expression of the real function that contains iaddr. */
 enum xkd_rc xkd_dwarf_frame_base(struct xkd_dwarf *d, uint64_t iaddr, const uint8_t **expr,
 				 size_t *len, struct xkd_err *err) XKD_MUST;

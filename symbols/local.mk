@@ -13,3 +13,5 @@ libxkd_a_SOURCES += symbols/dwarf.h symbols/dwarf_compat.h symbols/dwarf_int.h s
 	symbols/dwarf_type.c symbols/dwarf_unit.c symbols/dwarf_var.c
 libxkd_a_SOURCES += symbols/btf_enum.c
 libxkd_a_SOURCES += symbols/cfi.c symbols/cfi.h symbols/cfi_int.h symbols/cfi_row.c
+libxkd_a_SOURCES += symbols/dwarf_addrx.c
+libxkd_a_SOURCES += symbols/kallsyms.c symbols/kallsyms.h symbols/image_made.c symbols/image_made.h

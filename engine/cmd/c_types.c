@@ -146,7 +146,8 @@ static enum xkd_rc list_types(struct dt *d, const char *word, struct xkd_err *er
 		if (!xkd_glob(modpat, p.mod->name, true) && xkd_target_mod_named(t, modpat) != p.mod)
 			continue;
 		xkd_mod_providers(t, p.mod, &btf, &dwarf);
-		if (!btf && dwarf)
+		/* a module's own BTF lacks what the kernel's has too; its DWARF is soon read */
+		if (dwarf && (!btf || !p.mod->is_kernel))
 			btf = xkd_dwarf_types(dwarf);
 		xkd_map_clear(&p.seen);
 		if (btf)
@@ -345,20 +346,50 @@ static enum xkd_rc show_value(struct dt *d, struct xkd_value *v, struct xkd_args
 	return xkd_print_value(&d->ctx, &d->s->out, v, &d->o, err);
 }
 
+/* kd's words: "kvm_io_bus*" */
+static void kd_type(const struct xkd_type *type, struct xkd_buf *out)
+{
+	struct xkd_buf b = XKD_BUF_INIT;
+	const char *p, *tag[] = { "struct ", "union ", "enum " };
+
+	xkd_type_spell(type, NULL, &b);
+	p = b.s;
+	for (size_t i = 0; i < XKD_COUNT(tag); i++)
+		if (xkd_has_prefix(p, tag[i]) && p[strlen(tag[i])] != '{')
+			p += strlen(tag[i]);
+	for (; *p; p++)
+		if (*p != ' ' || p[1] != '*')
+			xkd_buf_escaped(out, p, 1);
+	xkd_buf_fini(&b);
+}
+
+/* "Local var @ r14 Type kvm_io_bus*", where a pointer leads, and the members there. */
 static enum xkd_rc show_local(struct dt *d, struct xkd_value *v, struct xkd_args *a,
 			      struct xkd_err *err)
 {
 	struct xkd_out *out = &d->s->out;
-	struct xkd_buf b = XKD_BUF_INIT, safe = XKD_BUF_INIT;
+	struct xkd_buf b = XKD_BUF_INIT;
+	struct xkd_value at = *v;
+	uint64_t num;
+	enum xkd_rc rc;
 
-	xkd_buf_printf(&b, "Local var %s Type ", v->where[0] ? v->where : "(calculated)");
-	xkd_type_spell(v->type, NULL, &b);
-	xkd_buf_escaped(&safe, b.s, b.len);
-	xkd_out(out, "%s", safe.s);
+	d->type = v->type;
+	rc = tail(d, a, err);
+	if (rc)
+		return rc;
+	kd_type(v->type, &b);
+	xkd_out(out, "Local var %s Type ", v->where[0] ? v->where : "(no place)");
+	xkd_out_key(out, XKD_ST_TYPE, "type", "%s", b.s);
 	xkd_out_end(out);
 	xkd_buf_fini(&b);
-	xkd_buf_fini(&safe);
-	return show_value(d, v, a, err);
+	if (xkd_type_strip(v->type)->kind == XKD_T_PTR && !xkd_value_u64(&d->ctx, v, &num, NULL) &&
+	    !xkd_value_deref(&d->ctx, v, &at, NULL) && xkd_type_is_aggregate(at.type)) {
+		xkd_out_key(out, XKD_ST_ADDR, "address", "0x%s", XKD_ADDR(num));
+		xkd_out_end(out);
+	}
+	if (at.kind != XKD_V_UNAVAIL && xkd_type_is_aggregate(at.type))
+		return xkd_print_struct_at(&d->ctx, out, &at, &d->o, err);
+	return xkd_print_value(&d->ctx, out, v, &d->o, err);
 }
 
 /* ---- dt ---- */

@@ -202,37 +202,42 @@ static void scalar(const struct xkd_ctx *ctx, const struct xkd_value *v, const s
 		integer(s, num, out);
 }
 
+bool xkd_text_chars(const struct xkd_ctx *ctx, const struct xkd_value *v, struct xkd_buf *out)
+{
+	const struct xkd_type *s = xkd_lang_strip(ctx, v->mod, v->type), *e;
+	char str[BRIEF_STR];
+	size_t n = 0;
+
+	if (xkd_lang_target(ctx, v->mod, s, &e, NULL))
+		return false;
+	e = xkd_type_strip(e);
+	if (e->kind != XKD_T_INT || !e->is_char || e->size != 1 || !e->is_signed || !s->nelem)
+		return false;
+	xkd_buf_str(out, "  ");
+	if (xkd_value_bytes(ctx, v, (uint8_t *)str, sizeof(str), &n, NULL) && !memchr(str, 0, n))
+		xkd_buf_str(out, "??");
+	else
+		quoted(out, str, n, n < s->nelem);
+	return true;
+}
+
 static void array(const struct xkd_ctx *ctx, const struct xkd_value *v, const struct xkd_type *s,
 		  bool dv, struct xkd_buf *out)
 {
-	const struct xkd_type *e, *es;
-	char str[BRIEF_STR];
+	const struct xkd_type *e;
 	struct xkd_value first;
-	size_t n = 0;
-	bool text;
 
-	if (xkd_lang_target(ctx, v->mod, s, &e, NULL)) {
-		xkd_buf_str(out, "??");
-		return;
-	}
-	es = xkd_type_strip(e);
-	text = es->kind == XKD_T_INT && es->is_char && es->size == 1 && es->is_signed && s->nelem;
 	if (dv)
 		xkd_text_spell(s, out);
 	else
 		xkd_buf_printf(out, "[%llu]", (unsigned long long)s->nelem);
-	if (text) {
-		xkd_buf_str(out, dv ? " " : "  ");
-		if (xkd_value_bytes(ctx, v, (uint8_t *)str, sizeof(str), &n, NULL) && !n)
-			xkd_buf_str(out, "??");
-		else
-			quoted(out, str, n, n < s->nelem);
-		return;
-	}
-	if (dv)
+	if (xkd_text_chars(ctx, v, out) || dv)
 		return;
 	xkd_buf_ch(out, ' ');
-	if (!s->nelem || !xkd_type_is_scalar(es) || xkd_value_index(ctx, v, 0, &first, NULL))
+	if (xkd_lang_target(ctx, v->mod, s, &e, NULL))
+		xkd_buf_ch(out, '?');
+	else if (!s->nelem || !xkd_type_is_scalar(xkd_type_strip(e)) ||
+		 xkd_value_index(ctx, v, 0, &first, NULL))
 		xkd_text_type(ctx, v->mod, e, false, out);
 	else
 		xkd_value_brief(ctx, &first, false, out);

@@ -45,11 +45,11 @@ static enum xkd_rc digits(struct xkd_parser *p, int s, int e, unsigned base)
 			return xkd_err_syntax(p->err, i, "'%c' is no digit in base %u", p->text[i], base);
 		if (__builtin_mul_overflow(v, (uint64_t)base, &v) ||
 		    __builtin_add_overflow(v, (uint64_t)d, &v))
-			return bad(p, s, "the number has more than 64 bits");
+			return bad(p, p->tok.start, "the number has more than 64 bits");
 		used++;
 	}
 	if (!used)
-		return bad(p, s, "digits are missing");
+		return bad(p, p->tok.start, "digits are missing");
 	p->tok.num = v;
 	return XKD_OK;
 }

@@ -286,10 +286,13 @@ static void stack_op(struct loc *l, uint8_t op)
 	}
 }
 
-static void address(struct loc *l)
+static void address(struct loc *l, bool indexed)
 {
-	uint64_t iaddr = fixed(l, 8, false), addr;
+	uint64_t iaddr = indexed ? leb(l, false) : fixed(l, 8, false), addr;
 
+	if (indexed && !l->failed &&
+	    (!l->env->dwarf || xkd_dwarf_addrx(l->env->dwarf, l->env->cu, iaddr, &iaddr, NULL)))
+		fail(l, "its address is not in .debug_addr");
 	if (l->failed)
 		return;
 	if (!xkd_module_to_target(l->env->mod, iaddr, &addr))
@@ -310,9 +313,6 @@ static const char *refusal(uint8_t op)
 	case OP_entry_value:
 	case OP_GNU_entry_value:
 		return "known only at entry: needs the caller";
-	case OP_addrx:
-	case OP_constx:
-		return "its address is in .debug_addr, which is not followed";
 	case 0xa4:
 	case 0xa5:
 	case 0xa6:
@@ -346,7 +346,8 @@ static void one(struct loc *l, uint8_t op)
 		fb_reg(l, op - OP_reg0);
 	} else {
 		switch (op) {
-		case OP_addr: address(l); break;
+		case OP_addr: address(l, false); break;
+		case OP_addrx: address(l, true); break;
 		case OP_deref: deref(l, 8); break;
 		case OP_deref_size: deref(l, (unsigned)fixed(l, 1, false)); break;
 		case OP_constu: push(l, leb(l, false)); break;

@@ -214,6 +214,8 @@ static void typed_row(const struct xkd_ctx *ctx, struct xkd_out *out, const stru
 	xkd_buf_reset(&b);
 	if (s->kind == XKD_T_ARRAY && v->kind == XKD_V_MEM)
 		xkd_buf_printf(&b, "0x%s", XKD_ADDR(v->addr));
+	if (s->kind == XKD_T_ARRAY && v->kind != XKD_V_UNAVAIL)
+		xkd_text_chars(ctx, v, &b);
 	else if (!xkd_type_is_aggregate(s) || v->kind == XKD_V_UNAVAIL)
 		xkd_value_brief(ctx, v, true, &b);
 	if (b.len) {
@@ -242,9 +244,11 @@ enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
 	if (xkd_type_is_aggregate(s))
 		return xkd_print_struct(ctx, out, v->mod, s, v, o, err);
 	if (s->kind == XKD_T_ARRAY) {
-		const struct xkd_type *e;
+		struct xkd_buf b = XKD_BUF_INIT;
+		bool text = xkd_text_chars(ctx, v, &b);
 
-		if (xkd_lang_target(ctx, v->mod, s, &e, NULL))
+		xkd_buf_fini(&b);
+		if (text && !o->array_max)
 			return XKD_OK;
 		return print_elements(ctx, out, v, s, o->array_max ? o->array_max : 16, err);
 	}

@@ -14,6 +14,8 @@ void xkd_text_elements(const struct xkd_ctx *ctx, struct xkd_module *mod,
 		       const struct xkd_type *type, struct xkd_buf *out);
 /* C's spelling, or "?" where there is none. */
 void xkd_text_spell(const struct xkd_type *type, struct xkd_buf *out);
+/* `  "text"` when v is an array of char: true. */
+bool xkd_text_chars(const struct xkd_ctx *ctx, const struct xkd_value *v, struct xkd_buf *out);
 /* A struct that stands for one number (atomic_t, refcount_t): its name and the number inside. */
 const char *xkd_counter_name(const struct xkd_ctx *ctx, struct xkd_module *mod,
 			     const struct xkd_type *type);

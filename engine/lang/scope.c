@@ -4,6 +4,7 @@
 #include "engine/lang/scope.h"
 #include "base/str.h"
 #include "engine/lang/lang.h"
+#include "engine/lang/unwind.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -38,10 +39,27 @@ static enum xkd_rc find_place(const struct xkd_ctx *ctx, struct place *p, struct
 	return XKD_OK;
 }
 
+/* The context of a CPU as it stopped has no CFA yet: one step of the unwinder gives it. */
+static void with_cfa(const struct xkd_ctx *ctx, struct xkd_ctx *out)
+{
+	struct xkd_arena arena;
+	struct xkd_frame *f;
+	char why[160];
+	size_t n;
+
+	*out = *ctx;
+	if (ctx->cfa || ctx->frame)
+		return;
+	xkd_arena_init(&arena);
+	if (!xkd_unwind(ctx, 1, &arena, &f, &n, why, NULL) && n && f[0].lookup == ctx->pc_lookup)
+		out->cfa = f[0].cfa;
+	xkd_arena_fini(&arena);
+}
+
 static void locate(const struct xkd_ctx *ctx, const struct place *p, const struct xkd_dvar *dv,
 		   struct xkd_value *v)
 {
-	struct xkd_locenv env = { .ctx = ctx, .mod = p->mod };
+	struct xkd_locenv env = { .ctx = ctx, .mod = p->mod, .dwarf = p->dwarf, .cu = dv->cu };
 	uint64_t size;
 
 	*v = (struct xkd_value){ .mod = p->mod,
@@ -74,6 +92,7 @@ static void locate(const struct xkd_ctx *ctx, const struct place *p, const struc
 enum xkd_rc xkd_scope_vars(const struct xkd_ctx *ctx, struct xkd_arena *arena,
 			   struct xkd_local **vars, size_t *n, struct xkd_err *err)
 {
+	struct xkd_ctx full;
 	struct xkd_dvar *dv;
 	struct place p;
 	size_t nd, k = 0;
@@ -83,6 +102,7 @@ enum xkd_rc xkd_scope_vars(const struct xkd_ctx *ctx, struct xkd_arena *arena,
 		rc = xkd_dwarf_vars(p.dwarf, &p.f, p.iaddr, arena, &dv, &nd, err);
 	if (rc)
 		return rc;
+	with_cfa(ctx, &full);
 	*vars = XKD_NEWN(arena, struct xkd_local, nd + 1);
 	for (size_t i = 0; i < nd; i++) {
 		struct xkd_local *l = &(*vars)[k];
@@ -96,7 +116,7 @@ enum xkd_rc xkd_scope_vars(const struct xkd_ctx *ctx, struct xkd_arena *arena,
 			l->low = dv[i].scope_low + slide;
 			l->high = dv[i].scope_high + slide;
 		}
-		locate(ctx, &p, &dv[i], &l->v);
+		locate(&full, &p, &dv[i], &l->v);
 		k++;
 	}
 	*n = k;
@@ -107,6 +127,7 @@ enum xkd_rc xkd_scope_local(const struct xkd_ctx *ctx, const char *name, struct 
 			    struct xkd_err *err)
 {
 	struct xkd_arena arena;
+	struct xkd_ctx full;
 	struct xkd_dvar *dv;
 	struct place p;
 	size_t n;
@@ -123,7 +144,8 @@ enum xkd_rc xkd_scope_local(const struct xkd_ctx *ctx, const char *name, struct 
 	for (size_t i = rc ? 0 : n; i-- > 0;) {
 		if (!dv[i].name || strcmp(dv[i].name, name))
 			continue;
-		locate(ctx, &p, &dv[i], v);
+		with_cfa(ctx, &full);
+		locate(&full, &p, &dv[i], v);
 		xkd_arena_fini(&arena);
 		return XKD_OK;
 	}

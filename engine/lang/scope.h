@@ -22,6 +22,8 @@ enum xkd_rc xkd_scope_local(const struct xkd_ctx *ctx, const char *name, struct 
 struct xkd_locenv {
 	const struct xkd_ctx *ctx;
 	struct xkd_module *mod;
+	struct xkd_dwarf *dwarf; /* for addrx; NULL: none */
+	uint64_t cu;
 	const uint8_t *fb; /* frame base expression; NULL: none */
 	size_t fb_len;
 };

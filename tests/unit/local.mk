@@ -46,3 +46,6 @@ tests_unit_t_dwarf_type_LDADD = $(XKD_TEST_LIBS)
 check_PROGRAMS += tests/unit/t_code
 tests_unit_t_code_SOURCES = tests/unit/t_code.c tests/unit/mock.c tests/unit/mock.h
 tests_unit_t_code_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_expr
+tests_unit_t_expr_SOURCES = tests/unit/t_expr.c tests/unit/mock.c tests/unit/mock.h
+tests_unit_t_expr_LDADD = $(XKD_TEST_LIBS)
