@@ -193,21 +193,12 @@ static void find_buildid(struct xkd_image *img)
 	}
 }
 
-enum xkd_rc xkd_image_open(const char *path, struct xkd_log *log, struct xkd_image **out,
-			   struct xkd_err *err)
+/* What is the same for a file's bytes and for made ones. Drops img on failure. */
+static enum xkd_rc set_up(struct xkd_image *img, struct xkd_image **out, struct xkd_err *err)
 {
-	struct xkd_image *img = xkd_calloc(1, sizeof(*img));
 	struct xkd_elf elf;
-	enum xkd_rc rc;
+	enum xkd_rc rc = xkd_elf_read(img->map, img->size, img->path, &img->arena, &elf, err);
 
-	*out = NULL;
-	img->refs = 1;
-	img->log = log;
-	xkd_arena_init(&img->arena);
-	img->path = xkd_arena_strdup(&img->arena, path);
-	rc = map_file(img, path, err);
-	if (!rc)
-		rc = xkd_elf_read(img->map, img->size, path, &img->arena, &elf, err);
 	if (!rc) {
 		img->is_ko = elf.type == ET_REL;
 		img->entry = elf.entry;
@@ -223,6 +214,43 @@ enum xkd_rc xkd_image_open(const char *path, struct xkd_log *log, struct xkd_ima
 	find_buildid(img);
 	*out = img;
 	return XKD_OK;
+}
+
+static struct xkd_image *new_image(const char *path, struct xkd_log *log)
+{
+	struct xkd_image *img = xkd_calloc(1, sizeof(*img));
+
+	img->refs = 1;
+	img->log = log;
+	xkd_arena_init(&img->arena);
+	img->path = xkd_arena_strdup(&img->arena, path);
+	return img;
+}
+
+enum xkd_rc xkd_image_open(const char *path, struct xkd_log *log, struct xkd_image **out,
+			   struct xkd_err *err)
+{
+	struct xkd_image *img = new_image(path, log);
+	enum xkd_rc rc;
+
+	*out = NULL;
+	rc = map_file(img, path, err);
+	if (rc) {
+		xkd_image_unref(img);
+		return rc;
+	}
+	return set_up(img, out, err);
+}
+
+enum xkd_rc xkd_image_take(const char *path, void *map, size_t size, struct xkd_log *log,
+			   struct xkd_image **out, struct xkd_err *err)
+{
+	struct xkd_image *img = new_image(path, log);
+
+	*out = NULL;
+	img->map = map;
+	img->size = size;
+	return set_up(img, out, err);
 }
 
 struct xkd_image *xkd_image_ref(struct xkd_image *img)

@@ -39,6 +39,7 @@ struct xkd_image {
 	const uint8_t *map;
 	size_t size;
 	bool is_ko;
+	bool made; /* from no file (image_made.c) */
 	uint64_t entry;
 	struct xkd_section *sec;
 	struct xkd_secpriv *priv;
@@ -50,6 +51,9 @@ struct xkd_image {
 	struct xkd_part part[XKD_PART_N];
 };
 
+/* image.c: an image of bytes that are mapped already; map is the image's from here on, also on failure. */
+enum xkd_rc xkd_image_take(const char *path, void *map, size_t size, struct xkd_log *log,
+			   struct xkd_image **img, struct xkd_err *err) XKD_MUST;
 /* image_data.c: a section's bytes, decompressed but as the file has them. */
 enum xkd_rc xkd_image_plain(struct xkd_image *img, size_t i, const uint8_t **data, size_t *size,
 			    struct xkd_err *err) XKD_MUST;

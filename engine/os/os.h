@@ -22,6 +22,9 @@ struct xkd_os {
 	void (*fini)(struct xkd_target *t);
 	/* Re-reads the module list; bumps gen.modules when it changed. */
 	enum xkd_rc (*modules)(struct xkd_target *t, struct xkd_err *err);
+	/* An image of a module's symbols made from memory, for when no file is found. */
+	enum xkd_rc (*mod_image)(struct xkd_target *t, struct xkd_module *m, struct xkd_image **img,
+				 struct xkd_err *err);
 	/* Virtual to physical by arithmetic (kernel image, direct map): false when not known. */
 	bool (*linear_pa)(struct xkd_target *t, uint64_t va, uint64_t *pa);
 	/* The kernel's own page tables. */

@@ -2,6 +2,7 @@
  * executable mapping; each candidate vmlinux of the symbol path is taken only when the build-id note
  * in the target's memory, at the slide found, is that file's. */
 #include "engine/os/linux/linux.h"
+#include "symbols/image_made.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -138,8 +139,8 @@ static enum xkd_rc adopt(struct search *s, struct xkd_err *err)
 	lx->end_va = end + (uint64_t)s->slide;
 	learn_memory(t, lx, s->v, s->img, s->slide);
 	/* The last bytes of the notes: the build-id and what follows; never written. */
-	lx->witness_va = notes->addr + (uint64_t)s->slide;
-	if (notes->size >= 16)
+	lx->witness_va = (notes ? notes->addr : text) + (uint64_t)s->slide;
+	if (notes && notes->size >= 16)
 		lx->witness_va += (notes->size - 16) & ~15ULL;
 	rc = xkd_mem_read(t, &s->v->sp, lx->witness_va, lx->witness, 16, NULL, err);
 	read_release(t, s->v, s->img, s->slide);
@@ -150,7 +151,9 @@ static enum xkd_rc adopt(struct search *s, struct xkd_err *err)
 	m->img = s->img;
 	m->id = *xkd_image_buildid(s->img);
 	m->state = xkd_image_has_dwarf(s->img) ? XKD_SYMS_DWARF :
-		   xkd_image_section_named(s->img, ".BTF") ? XKD_SYMS_BTF : XKD_SYMS_SYMTAB;
+		   xkd_image_section_named(s->img, ".BTF") ? XKD_SYMS_BTF :
+		   xkd_image_is_made(s->img)		   ? XKD_SYMS_KALLSYMS :
+							     XKD_SYMS_SYMTAB;
 	r = xkd_vec_push(&m->ranges);
 	r->start = lx->text_va;
 	r->size = lx->end_va - lx->text_va;
@@ -186,12 +189,51 @@ static enum xkd_rc explain(struct search *s, struct xkd_buf *found, struct xkd_e
 	return XKD_NOTFOUND;
 }
 
+static enum xkd_rc from_memory(struct search *s, size_t *nsyms, struct xkd_err *err)
+{
+	enum xkd_rc rc = linux_kernel_from_memory(s->t, s->v, s->text, &s->img, nsyms, err);
+
+	s->slide = 0;
+	s->how = "kallsyms in memory";
+	if (rc)
+		xkd_log(s->t->log, XKD_LOG_SYM, "%s", err->msg);
+	return rc;
+}
+
+/* The line about how the kernel was found. */
+static void say_found(const struct search *s, size_t nsyms, struct xkd_buf *found)
+{
+	const struct xkd_module *k = s->t->mods.p[0];
+	char hex[XKD_BUILDID_HEX], count[32];
+
+	xkd_buf_printf(found, "Linux %s, build-id %s, ", s->t->release,
+		       k->id.n ? xkd_buildid_hex(&k->id, hex) : "unknown");
+	if (!xkd_image_is_made(s->img)) {
+		xkd_buf_printf(found, "slide 0x%llx (by %s, verified by the build-id in memory)",
+			       (unsigned long long)s->slide, s->how);
+		return;
+	}
+	if (nsyms < 1000)
+		snprintf(count, sizeof(count), "%zu", nsyms);
+	else
+		snprintf(count, sizeof(count), "%zu,%03zu", nsyms / 1000, nsyms % 1000);
+	xkd_buf_printf(found, "names from kallsyms in memory (%s), ", count);
+	if (k->state == XKD_SYMS_BTF)
+		xkd_buf_str(found, "types from BTF in memory; for lines and locals give the debug "
+				   "files with -y");
+	else
+		xkd_buf_str(found, "no types: this kernel carries no BTF; for modules, types and "
+				   "lines give the debug files with -y");
+	if (s->last[0])
+		xkd_buf_printf(found, " (%s is of another build)", s->last);
+}
+
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err)
 {
 	struct search s = { .t = t };
 	struct linux_view v[2];
 	enum xkd_rc rc;
-	char hex[XKD_BUILDID_HEX];
+	size_t nsyms = 0;
 
 	for (size_t cpu = 0; cpu < t->cpus.n && cpu < 64; cpu++) {
 		size_t n = linux_views(t, (int)cpu, v);
@@ -216,6 +258,11 @@ enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd
 			xkd_find_kernels(&t->sympath, t->find, t->log, try_candidate, &s);
 			if (s.img)
 				goto have;
+			rc = from_memory(&s, &nsyms, err);
+			if (rc == XKD_TRANSPORT || rc == XKD_CANCELED)
+				return rc;
+			if (!rc)
+				goto have;
 			if (explain(&s, found, err) == XKD_NOTFOUND && found->len)
 				return XKD_NOTFOUND;
 		}
@@ -224,10 +271,10 @@ enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd
 have:
 	rc = adopt(&s, err);
 	t->os = &xkd_os_linux;
-	xkd_buf_printf(found, "Linux %s, build-id %s, slide 0x%llx (by %s%s)", t->release,
-		       xkd_buildid_hex(&t->mods.p[0]->id, hex), (unsigned long long)s.slide, s.how,
-		       ", verified by the build-id in memory");
+	say_found(&s, nsyms, found);
 	if (!rc)
 		rc = linux_modules(t, err);
+	if (rc && xkd_image_is_made(s.img) && t->mods.p[0]->state == XKD_SYMS_KALLSYMS)
+		return XKD_OK; /* said already: without types there are no modules */
 	return rc == XKD_NOTFOUND ? XKD_BADDATA : rc;
 }

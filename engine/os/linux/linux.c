@@ -55,6 +55,7 @@ const struct xkd_os xkd_os_linux = {
 	.attach = linux_attach,
 	.fini = linux_fini,
 	.modules = linux_modules,
+	.mod_image = linux_module_from_memory,
 	.linear_pa = linux_linear_pa,
 	.kernel_paging = linux_kernel_paging,
 	.is_kernel_addr = linux_is_kernel_addr,

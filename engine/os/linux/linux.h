@@ -50,6 +50,13 @@ enum xkd_rc linux_notes_id(struct xkd_target *t, const struct linux_view *v, str
 void linux_identify(struct xkd_target *t, const struct linux_view *v, uint64_t text, char *banner,
 		    size_t max, struct xkd_buildid *id);
 
+/* --- kallsyms.c: a kernel without files --- */
+/* Makes the kernel's image from its own tables in memory; text: where _text lies. nsyms: names. */
+enum xkd_rc linux_kernel_from_memory(struct xkd_target *t, const struct linux_view *v, uint64_t text,
+				     struct xkd_image **img, size_t *nsyms, struct xkd_err *err);
+/* --- modmade.c: the same for a module; the kernel must be known --- */
+enum xkd_rc linux_module_from_memory(struct xkd_target *t, struct xkd_module *m,
+				     struct xkd_image **img, struct xkd_err *err);
 /* --- attach.c --- */
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
 /* --- modules.c --- */
