@@ -188,7 +188,7 @@ static void other_stop(const struct xkd_event *ev, struct xkd_stop *stop)
 	switch (ev->reason) {
 	case XKD_STOP_USER:
 		stop->kind = XKD_STOPPED_USER;
-		snprintf(stop->text, sizeof(stop->text), "Break instruction: the target was halted");
+		snprintf(stop->text, sizeof(stop->text), "Interrupted: the target is halted");
 		break;
 	case XKD_STOP_SHUTDOWN:
 		snprintf(stop->text, sizeof(stop->text), "The target shut down");
