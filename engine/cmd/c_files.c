@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "engine/cmd/modules.h"
 #include "engine/os/os.h"
+#include "symbols/image_made.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,34 @@ static void drop_image(struct xkd_module *m)
 	m->why[0] = 0;
 }
 
+/* Modules whose symbols come from memory are looked for in files once more. */
+static void drop_made(struct xkd_target *t)
+{
+	for (size_t i = 0; i < t->mods.n; i++) {
+		struct xkd_module *m = t->mods.p[i];
+
+		if (!m->is_kernel && m->img && xkd_image_is_made(m->img))
+			drop_image(m);
+	}
+}
+
+/* Is there a file now for a kernel that was known from its memory alone? */
+static bool kernel_file_came(struct xkd_target *t)
+{
+	const struct xkd_module *k = xkd_target_kernel(t);
+	struct xkd_want want = { .name = "vmlinux" };
+	struct xkd_image *img = NULL;
+	enum xkd_rc rc;
+
+	if (!k->img || !xkd_image_is_made(k->img))
+		return false;
+	want.release = t->release[0] ? t->release : NULL;
+	want.id = k->id;
+	rc = xkd_find_image(&t->sympath, t->find, &want, t->log, &img, NULL, NULL);
+	xkd_image_unref(img);
+	return rc == XKD_OK;
+}
+
 static enum xkd_rc load(struct xkd_session *s, struct xkd_module *m, struct xkd_err *err)
 {
 	if (!xkd_target_mod_image(s->t, m))
@@ -274,7 +303,8 @@ static enum xkd_rc cmd_reload(struct xkd_session *s, struct xkd_args *a, struct 
 	if (r.has_addr) {
 		rc = place(s, &r, err);
 	} else {
-		if (!xkd_target_kernel(s->t))
+		drop_made(s->t);
+		if (!xkd_target_kernel(s->t) || kernel_file_came(s->t))
 			rc = find_again(s, err);
 		else if (s->t->os->modules && !r.unload)
 			rc = s->t->os->modules(s->t, err);
