@@ -1,6 +1,7 @@
-/* DWARF 4 and 5 through libdwarf's object-access interface over mapped sections: nothing is read
- * that was not asked for. An address leads by .debug_aranges to one unit (the units' own ranges where
- * .debug_aranges lacks it); that unit's line table and tree are decoded on demand and kept.
+/* DWARF 2 to 5 over mapped sections: nothing is read that was not asked for. Entries come from
+ * libdwarf through its object-access interface; line programs, lists, address tables and the scan by
+ * name have readers of our own. An address leads by .debug_aranges to one unit (the units' own ranges
+ * where .debug_aranges lacks it); that unit's line table and functions are decoded on demand and kept.
  * All addresses are image addresses. Strings live as long as the image. */
 #ifndef XKD_SYMBOLS_DWARF_H
 #define XKD_SYMBOLS_DWARF_H
@@ -17,7 +18,8 @@ struct xkd_line {
 };
 enum xkd_rc xkd_dwarf_line_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_line *line,
 			      struct xkd_err *err) XKD_MUST;
-/* Addresses of statement starts for file:line. file matches by whole trailing components
+/* Addresses of statement starts for file:line: one, the lowest, for each function and each inlined
+ * copy of one that has the line. file matches by whole trailing components
  * ("x86.c", "kvm/x86.c"). A line without code moves on to the next that has some (told in
  * *line_used). fn is called for each location. NOTFOUND if none. */
 enum xkd_rc xkd_dwarf_line_addrs(struct xkd_dwarf *d, const char *file, unsigned line,

@@ -49,8 +49,8 @@ bool xkd_dw_line_header(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_d
 }
 
 /* The value of a table cell: a string or a number. False for a form that cannot be skipped. */
-static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h, uint64_t form,
-		      const char **s, uint64_t *v)
+static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h,
+		      uint64_t form, const char **s, uint64_t *v)
 {
 	struct xkd_dw_cur *c = &h->tables;
 	struct xkd_dw_cur x;
@@ -73,8 +73,8 @@ static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_
 	case DW_FORM_strx2:
 	case DW_FORM_strx3:
 	case DW_FORM_strx4:
-		*v = form == DW_FORM_strx ? xkd_dw_uleb(c) :
-					    xkd_dw_get(c, (unsigned)(form - DW_FORM_strx1 + 1));
+		*v = form == DW_FORM_strx ? xkd_dw_uleb(c)
+					  : xkd_dw_get(c, (unsigned)(form - DW_FORM_strx1 + 1));
 		if (*v <= UINT32_MAX) {
 			x = xkd_dw_cur(xkd_dw_section(d, XKD_DW_STR_OFFSETS),
 				       u->str_offsets_base + *v * u->off_size);

@@ -1,7 +1,7 @@
-/* Functions at an address: the unit's real functions as sorted ranges, and the chain of inlined ones
- * inside, found by walking down only the blocks that hold the address.
- * Invariants: funcs of a unit are sorted by low address with a running maximum of the high ones; the
- * walk goes down at most XKD_DW_BLOCKS blocks and gives at most XKD_INLINE_MAX functions. */
+/* Functions at an address: the unit's real functions as sorted ranges, and the chain of inlined
+ * ones inside, found by walking down only the blocks that hold the address. Invariants: funcs of a
+ * unit are sorted by low address with a running maximum of the high ones; the walk goes down at
+ * most XKD_DW_BLOCKS blocks and gives at most XKD_INLINE_MAX functions. */
 #include "symbols/dwarf_int.h"
 
 struct collect {
@@ -195,7 +195,8 @@ static void fill_func(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die,
 }
 
 /* The child block or inlined function that holds the address; frees die. */
-static Dwarf_Die step_down(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, uint64_t iaddr)
+static Dwarf_Die step_down(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die,
+			   uint64_t iaddr)
 {
 	Dwarf_Die kid = xkd_dw_child(d, die);
 	struct xkd_dw_range low;
@@ -213,8 +214,8 @@ static Dwarf_Die step_down(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die
 	return NULL;
 }
 
-enum xkd_rc xkd_dw_chain(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr,
-			 uint64_t *dies, size_t max, size_t *n, struct xkd_err *err)
+enum xkd_rc xkd_dw_chain(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr, uint64_t *dies,
+			 size_t max, size_t *n, struct xkd_err *err)
 {
 	uint64_t off = xkd_dw_func_die(d, u, iaddr);
 	Dwarf_Die die;
@@ -280,7 +281,8 @@ enum xkd_rc xkd_dwarf_func_type(struct xkd_dwarf *d, uint64_t iaddr, const struc
 		if (die)
 			*t = xkd_dw_type(d, xkd_dw_origin(d, die));
 		else
-			rc = xkd_err_addr(err, XKD_NOTFOUND, iaddr, "no function covers this address");
+			rc = xkd_err_addr(err, XKD_NOTFOUND, iaddr,
+					  "no function covers this address");
 		xkd_dw_free(die);
 	}
 	return xkd_dw_end(d, rc, err);

@@ -131,7 +131,7 @@ struct xkd_dwarf {
 	struct xkd_map paths; /* interned strings of the arena */
 	struct xkd_map types; /* DIE offset -> struct xkd_type */
 	struct xkd_map elems; /* id of an array -> its element type */
-	unsigned type_depth; /* of xkd_dw_type calls in one another */
+	unsigned type_depth;  /* of xkd_dw_type calls in one another */
 	struct xkd_types provider;
 	struct xkd_dw_scan *scan;
 };
@@ -219,8 +219,8 @@ void xkd_dw_rows_drop(struct xkd_dw_unit *u);
 bool xkd_dw_funcs(struct xkd_dwarf *d, struct xkd_dw_unit *u);
 uint64_t xkd_dw_func_die(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr); /* 0: none */
 /* The subprogram and the inlined ones at an address, outermost first, by DIE offset. */
-enum xkd_rc xkd_dw_chain(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr,
-			 uint64_t *dies, size_t max, size_t *n, struct xkd_err *err);
+enum xkd_rc xkd_dw_chain(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr, uint64_t *dies,
+			 size_t max, size_t *n, struct xkd_err *err);
 /* Where a function's source begins; NULL, 0: not told. */
 void xkd_dw_decl(struct xkd_dwarf *d, uint64_t off, const char **file, unsigned *line);
 /* Does an entry's code hold iaddr; its lowest range. */
@@ -236,8 +236,8 @@ const struct xkd_type *xkd_dw_type_of(struct xkd_dwarf *d, Dwarf_Die die);
 
 /* --- dwarf_scan.c --- */
 void xkd_dw_scan_free(struct xkd_dwarf *d);
-enum xkd_rc xkd_dw_scan_type(struct xkd_dwarf *d, enum xkd_tag tag, const char *name,
-			     uint64_t *off, struct xkd_err *err);
+enum xkd_rc xkd_dw_scan_type(struct xkd_dwarf *d, enum xkd_tag tag, const char *name, uint64_t *off,
+			     struct xkd_err *err);
 enum xkd_rc xkd_dw_scan_each(struct xkd_dwarf *d, bool (*fn)(void *arg, uint64_t off), void *arg,
 			     struct xkd_err *err);
 

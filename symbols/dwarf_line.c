@@ -40,8 +40,11 @@ enum xkd_rc xkd_dwarf_line_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_li
 		return xkd_dw_end(d, rc, err);
 	i = row_at(u, iaddr);
 	if (i == u->nrows)
-		return xkd_err_addr(err, XKD_NOTFOUND, iaddr, "no line-table row covers this address");
+		return xkd_err_addr(err, XKD_NOTFOUND, iaddr,
+				    "no line-table row covers this address");
 	line->file = xkd_dw_path(d, u, u->rows[i].file);
+	if (!line->file)
+		line->file = "??"; /* a number that the file table has not */
 	line->line = u->rows[i].line;
 	line->column = u->rows[i].column;
 	line->start = u->rows[i].addr;
@@ -62,7 +65,7 @@ struct search {
 	const char *file; /* normalised */
 	const char *base; /* its last component */
 	unsigned line, best;
-	unsigned kept; /* units whose rows were decoded for us */
+	unsigned kept;		      /* units whose rows were decoded for us */
 	XKD_VEC(struct place) places; /* of line best */
 };
 
@@ -200,8 +203,9 @@ static uint64_t home_of(struct search *s, const struct place *p, uint64_t addr)
 }
 
 /* Finds every place its home. Where the instruction at the mark is another statement's, moved there
- * out of another function, the place is where the line's own code follows. A place without a home is what is left of a statement at the end of an inlined function
- * and counts only when all are so. */
+ * out of another function, the place is where the line's own code follows. A place without a home
+ * is what is left of a statement at the end of an inlined function and counts only when all are so.
+ */
 static enum xkd_rc find_homes(struct search *s, struct xkd_cancel *cancel, struct xkd_err *err)
 {
 	bool any = false;

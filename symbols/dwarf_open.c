@@ -1,5 +1,5 @@
-/* Opening: libdwarf is given the image's debug sections, already decompressed and relocated, through
- * its object-access interface, so that it neither reads a file nor copies a section.
+/* Opening: libdwarf is given the image's debug sections, already decompressed and relocated,
+ * through its object-access interface, so that it neither reads a file nor copies a section.
  * Invariants: libdwarf sees a list of our own making (a null section, then of the .debug_ ones that
  * exist those that entries are made of; lists and line programs have readers of ours, and what
  * libdwarf is not shown cannot lead it astray: 20210528 frees twice on a broken .debug_rnglists). A
@@ -9,18 +9,12 @@
 #include <elf.h>
 
 static const char *const sec_names[XKD_DW_NSECS] = {
-	[XKD_DW_INFO] = ".debug_info",
-	[XKD_DW_ABBREV] = ".debug_abbrev",
-	[XKD_DW_STR] = ".debug_str",
-	[XKD_DW_STR_OFFSETS] = ".debug_str_offsets",
-	[XKD_DW_LINE] = ".debug_line",
-	[XKD_DW_LINE_STR] = ".debug_line_str",
-	[XKD_DW_ARANGES] = ".debug_aranges",
-	[XKD_DW_RANGES] = ".debug_ranges",
-	[XKD_DW_RNGLISTS] = ".debug_rnglists",
-	[XKD_DW_LOC] = ".debug_loc",
-	[XKD_DW_LOCLISTS] = ".debug_loclists",
-	[XKD_DW_ADDR] = ".debug_addr",
+	[XKD_DW_INFO] = ".debug_info",	       [XKD_DW_ABBREV] = ".debug_abbrev",
+	[XKD_DW_STR] = ".debug_str",	       [XKD_DW_STR_OFFSETS] = ".debug_str_offsets",
+	[XKD_DW_LINE] = ".debug_line",	       [XKD_DW_LINE_STR] = ".debug_line_str",
+	[XKD_DW_ARANGES] = ".debug_aranges",   [XKD_DW_RANGES] = ".debug_ranges",
+	[XKD_DW_RNGLISTS] = ".debug_rnglists", [XKD_DW_LOC] = ".debug_loc",
+	[XKD_DW_LOCLISTS] = ".debug_loclists", [XKD_DW_ADDR] = ".debug_addr",
 };
 
 /* What libdwarf needs for entries and their strings. */
@@ -57,8 +51,8 @@ struct xkd_dw_bytes xkd_dw_section(struct xkd_dwarf *d, enum xkd_dw_sec s)
 	b->tried = true;
 	sec = find_section(d, s);
 	if (sec && xkd_image_section_data(d->img, sec, &b->p, &b->n, &err)) {
-		xkd_log(xkd_image_log(d->img), XKD_LOG_WARN, "%s: %s: %s",
-			xkd_image_path(d->img), sec_names[s], err.msg);
+		xkd_log(xkd_image_log(d->img), XKD_LOG_WARN, "%s: %s: %s", xkd_image_path(d->img),
+			sec_names[s], err.msg);
 		b->p = NULL;
 		b->n = 0;
 	}
@@ -72,8 +66,7 @@ const char *xkd_dw_section_str(struct xkd_dwarf *d, enum xkd_dw_sec s, uint64_t 
 	return xkd_dw_cstr(&c);
 }
 
-static int obj_section_info(void *obj, xkd_dw_secno i, xkd_dw_osec *ret,
-			    int *error XKD_UNUSED)
+static int obj_section_info(void *obj, xkd_dw_secno i, xkd_dw_osec *ret, int *error XKD_UNUSED)
 {
 	struct xkd_dw_obj *o = obj;
 

@@ -70,15 +70,24 @@ static enum step step_v4(struct list *l, struct entry *e)
 
 /* The codes of range lists and location lists, as one set of our own. */
 enum code {
-	C_END, C_BASEX, C_STARTX_ENDX, C_STARTX_LENGTH, C_OFFSETS, C_DEFAULT, C_BASE, C_START_END,
-	C_START_LENGTH, C_VIEWS, C_BAD
+	C_END,
+	C_BASEX,
+	C_STARTX_ENDX,
+	C_STARTX_LENGTH,
+	C_OFFSETS,
+	C_DEFAULT,
+	C_BASE,
+	C_START_END,
+	C_START_LENGTH,
+	C_VIEWS,
+	C_BAD
 };
 static enum code list_code(struct list *l)
 {
 	static const uint8_t rng[] = { C_END,	  C_BASEX, C_STARTX_ENDX, C_STARTX_LENGTH,
 				       C_OFFSETS, C_BASE,  C_START_END,	  C_START_LENGTH };
-	static const uint8_t loc[] = { C_END,	  C_BASEX,   C_STARTX_ENDX, C_STARTX_LENGTH,
-				       C_OFFSETS, C_DEFAULT, C_BASE,	    C_START_END,
+	static const uint8_t loc[] = { C_END,	       C_BASEX,	  C_STARTX_ENDX, C_STARTX_LENGTH,
+				       C_OFFSETS,      C_DEFAULT, C_BASE,	 C_START_END,
 				       C_START_LENGTH, C_VIEWS };
 	uint64_t k = xkd_dw_get(&l->c, 1);
 
@@ -147,8 +156,10 @@ static bool list_open(struct list *l, struct xkd_dwarf *d, struct xkd_dw_unit *u
 	if (!xkd_dw_unit_root(d, u))
 		return false;
 	l->base = u->has_low ? u->low_pc : 0;
-	b = xkd_dw_section(d, loc ? l->v5 ? XKD_DW_LOCLISTS : XKD_DW_LOC
-				  : l->v5 ? XKD_DW_RNGLISTS : XKD_DW_RANGES);
+	if (l->v5)
+		b = xkd_dw_section(d, loc ? XKD_DW_LOCLISTS : XKD_DW_RNGLISTS);
+	else
+		b = xkd_dw_section(d, loc ? XKD_DW_LOC : XKD_DW_RANGES);
 	if (form == DW_FORM_rnglistx || form == DW_FORM_loclistx) {
 		if (!xkd_dw_listx(d, die, at, &off))
 			return false;

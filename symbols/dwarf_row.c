@@ -1,8 +1,8 @@
-/* Line programs (DWARF 2 to 5) decoded into rows, one sorted array a unit. Our own decoder: libdwarf
- * 20210528 starts version 5 programs at file 0, where the standard (6.2.2) and its producers say 1.
- * Invariants: rows are sorted by address, the end of a sequence before a row that begins there, else
- * in the order of the program; a sequence has no row at or after its end, and one that does not end
- * is left out. There are fewer rows than bytes of program. */
+/* Line programs (DWARF 2 to 5) decoded into rows, one sorted array a unit. Our own decoder:
+ * libdwarf 20210528 starts version 5 programs at file 0, where the standard (6.2.2) and its
+ * producers say 1. Invariants: rows are sorted by address, the end of a sequence before a row that
+ * begins there, else in the order of the program; a sequence has no row at or after its end, and
+ * one that does not end is left out. There are fewer rows than bytes of program. */
 #include "symbols/dwarf_int.h"
 
 struct machine {

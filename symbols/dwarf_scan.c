@@ -2,8 +2,8 @@
  * name. Made at the first such question, in memory; a canceled scan goes on where it stopped.
  * Invariants: of types of one tag and name the first complete one is kept, a declaration only until
  * then; of variables every definition and one declaration a name. seen[] (by offset in .debug_str,
- * where a linker has made equal names one) answers for the millions of repeats without a look at the
- * name. A unit that cannot be read is told in the log and left where it breaks. */
+ * where a linker has made equal names one) answers for the millions of repeats without a look at
+ * the name. A unit that cannot be read is told in the log and left where it breaks. */
 #include "symbols/dwarf_skip.h"
 
 struct stype {
@@ -21,8 +21,8 @@ struct svar {
 };
 struct xkd_dw_scan {
 	struct xkd_arena arena;
-	struct xkd_map types, vars;	/* name -> first stype, svar */
-	XKD_VEC(struct stype *) order;	/* types as met */
+	struct xkd_map types, vars;    /* name -> first stype, svar */
+	XKD_VEC(struct stype *) order; /* types as met */
 	uint16_t *seen;
 	size_t next_unit;
 	struct xkd_dw_abbrevs abbrevs;
@@ -280,12 +280,14 @@ void xkd_dw_scan_free(struct xkd_dwarf *d)
 	d->scan = NULL;
 }
 
-enum xkd_rc xkd_dw_scan_type(struct xkd_dwarf *d, enum xkd_tag tag, const char *name,
-			     uint64_t *off, struct xkd_err *err)
+enum xkd_rc xkd_dw_scan_type(struct xkd_dwarf *d, enum xkd_tag tag, const char *name, uint64_t *off,
+			     struct xkd_err *err)
 {
 	/* A bare name in C is a typedef or a basic type before it is a tag. */
-	static const uint8_t rank[] = { [XKD_TAG_BASE] = 5,   [XKD_TAG_TYPEDEF] = 4,
-					[XKD_TAG_STRUCT] = 3, [XKD_TAG_UNION] = 2,
+	static const uint8_t rank[] = { [XKD_TAG_BASE] = 5,
+					[XKD_TAG_TYPEDEF] = 4,
+					[XKD_TAG_STRUCT] = 3,
+					[XKD_TAG_UNION] = 2,
 					[XKD_TAG_ENUM] = 1 };
 	enum xkd_rc rc = scan(d, d->cancel, err);
 	struct stype *best = NULL;

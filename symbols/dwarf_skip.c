@@ -3,7 +3,7 @@
  * not believed); a form that is not known makes the unit unreadable from there, never misread. */
 #include "symbols/dwarf_skip.h"
 
-#define ATTRS_MAX 4096	     /* of one abbreviation */
+#define ATTRS_MAX 4096	      /* of one abbreviation */
 #define ABBREVS_MAX (1 << 20) /* of one unit */
 
 /* Bytes of a form, -1: to be read to know, -2: no such form. */

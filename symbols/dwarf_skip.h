@@ -1,5 +1,6 @@
-/* A skip reader over .debug_info for the scan of all units: driven by the abbreviations, it reads of
- * an entry only what the scan wants and jumps over the rest. For dwarf_scan.c and dwarf_skip.c. */
+/* A skip reader over .debug_info for the scan of all units: driven by the abbreviations, it reads
+ * of an entry only what the scan wants and jumps over the rest. For dwarf_scan.c and dwarf_skip.c.
+ */
 #ifndef XKD_SYMBOLS_DWARF_SKIP_H
 #define XKD_SYMBOLS_DWARF_SKIP_H
 #include "symbols/dwarf_int.h"
@@ -13,8 +14,8 @@ struct xkd_dw_abbrev {
 	uint64_t code;
 	uint16_t tag;
 	bool children, wanted;
-	uint32_t first, n;	/* its attributes in attrs */
-	int32_t sib_off;	/* of a 4-byte sibling reference from the values' start, -1: varies */
+	uint32_t first, n; /* its attributes in attrs */
+	int32_t sib_off;   /* of a 4-byte sibling reference from the values' start, -1: varies */
 };
 struct xkd_dw_abbrevs {
 	XKD_VEC(struct xkd_dw_abbrev) v; /* by code */

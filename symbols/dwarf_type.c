@@ -1,7 +1,7 @@
 /* The provider of types: entries of .debug_info as struct xkd_type, parts loaded when asked.
  * Invariants: one type per entry offset, kept in d->types; the further dimensions of an array are
- * types of their own under the offsets of their subrange entries. A type goes into the map only when
- * its entry could be read. Sizes follow at most XKD_DW_DEPTH entries; a circle is BADDATA. */
+ * types of their own under the offsets of their subrange entries. A type goes into the map only
+ * when its entry could be read. Sizes follow at most XKD_DW_DEPTH entries; a circle is BADDATA. */
 #include "symbols/dwarf_int.h"
 
 #define PARTS_MAX (1 << 20) /* members, enumerators, parameters of one type */
@@ -372,8 +372,8 @@ static enum xkd_rc load_target(struct xkd_types *p, const struct xkd_type *t,
 	*target = NULL;
 	if (t->kind == XKD_T_ARRAY) {
 		*target = xkd_map_get(&d->elems, t->id);
-		return *target ? XKD_OK :
-				 xkd_err_set(err, XKD_BADDATA, "an array without an element type");
+		return *target ? XKD_OK
+			       : xkd_err_set(err, XKD_BADDATA, "an array without an element type");
 	}
 	xkd_dw_begin(d);
 	die = xkd_dw_die(d, t->id);
@@ -516,8 +516,8 @@ static enum xkd_rc load_enums(struct xkd_types *p, const struct xkd_type *t,
 	return rc;
 }
 
-static enum xkd_rc load_params(struct xkd_types *p, const struct xkd_type *t,
-			       struct xkd_param **pa, size_t *n, struct xkd_err *err)
+static enum xkd_rc load_params(struct xkd_types *p, const struct xkd_type *t, struct xkd_param **pa,
+			       size_t *n, struct xkd_err *err)
 {
 	struct xkd_dwarf *d = of(p);
 	XKD_VEC(struct xkd_param) v = { 0 };

@@ -1,8 +1,9 @@
 /* Units: the table of unit headers (read in one hop from header to header), the attributes of a
  * unit's root entry that others need, and the way from an address to a unit.
- * Invariants: units are sorted by offset and do not overlap; aranges is sorted by low address with a
- * running maximum of the high ones, so that a search may stop going back. .debug_aranges is
- * believed; units it does not mention are added by their own ranges, once, when it has no answer. */
+ * Invariants: units are sorted by offset and do not overlap; aranges is sorted by low address with
+ * a running maximum of the high ones, so that a search may stop going back. .debug_aranges is
+ * believed; units it does not mention are added by their own ranges, once, when it has no answer.
+ */
 #include "symbols/dwarf_int.h"
 
 /* One header; false at the end of what can be read. */
@@ -58,8 +59,8 @@ enum xkd_rc xkd_dw_units(struct xkd_dwarf *d, struct xkd_err *err)
 		}
 		if (c.p < c.end)
 			xkd_log(xkd_image_log(d->img), XKD_LOG_WARN,
-				"%s: .debug_info is broken after unit %zu",
-				xkd_image_path(d->img), d->units.n);
+				"%s: .debug_info is broken after unit %zu", xkd_image_path(d->img),
+				d->units.n);
 	}
 	if (d->units.n)
 		return XKD_OK;
@@ -205,8 +206,8 @@ static bool add_unit_range(void *arg, uint64_t low, uint64_t high)
 	return true;
 }
 
-/* Units that .debug_aranges does not mention, by their root entries. One that cannot be read says so
- * in the log and is left out: it must not hide the others. */
+/* Units that .debug_aranges does not mention, by their root entries. One that cannot be read says
+ * so in the log and is left out: it must not hide the others. */
 static enum xkd_rc complete_aranges(struct xkd_dwarf *d, struct xkd_err *err)
 {
 	for (size_t i = 0; i < d->units.n; i++) {

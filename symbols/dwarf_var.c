@@ -108,8 +108,8 @@ static void add_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range 
 	if (xkd_map_get(&c->seen, key) || is_declaration(c->d, die))
 		return;
 	xkd_map_put(&c->seen, key, c);
-	f = xkd_dw_tag(die) == DW_TAG_formal_parameter ? xkd_vec_push(&c->params) :
-							 xkd_vec_push(&c->locals);
+	f = xkd_dw_tag(die) == DW_TAG_formal_parameter ? xkd_vec_push(&c->params)
+						       : xkd_vec_push(&c->locals);
 	f->key = key;
 	fill_var(c, die, scope, &f->var);
 }
@@ -183,8 +183,9 @@ enum xkd_rc xkd_dwarf_vars(struct xkd_dwarf *d, const struct xkd_dfunc *f, uint6
 	c.u = xkd_dw_unit_of(d, f->die);
 	die = c.u && xkd_dw_unit_root(d, c.u) ? xkd_dw_die(d, f->die) : NULL;
 	if (!die)
-		return xkd_dw_end(d, xkd_err_set(err, XKD_BADDATA, "no function at entry 0x%llx",
-						 (unsigned long long)f->die),
+		return xkd_dw_end(d,
+				  xkd_err_set(err, XKD_BADDATA, "no function at entry 0x%llx",
+					      (unsigned long long)f->die),
 				  err);
 	xkd_map_init_u64(&c.seen);
 	for (int depth = 0; die && depth < XKD_DW_BLOCKS; depth++) {
@@ -218,9 +219,10 @@ enum xkd_rc xkd_dwarf_frame_base(struct xkd_dwarf *d, uint64_t iaddr, const uint
 	off = xkd_dw_func_die(d, u, iaddr);
 	die = off ? xkd_dw_die(d, off) : NULL;
 	if (!die)
-		return xkd_dw_end(d, xkd_err_addr(err, XKD_NOTFOUND, iaddr,
-						  "no function covers this address"),
-				  err);
+		return xkd_dw_end(
+			d,
+			xkd_err_addr(err, XKD_NOTFOUND, iaddr, "no function covers this address"),
+			err);
 	if (xkd_dw_has(d, die, DW_AT_frame_base) &&
 	    !xkd_dw_block(d, die, DW_AT_frame_base, expr, len))
 		xkd_dw_loclist(d, u, die, DW_AT_frame_base, iaddr, expr, len);

@@ -9,6 +9,7 @@
 #include <glob.h>
 
 /* Line numbers matter below. */
+/* clang-format off */
 static const char inl_h[] = "static volatile int sink;\n"				  /* 1 */
 			    "static inline __attribute__((always_inline)) int leaf(int v)\n" /* 2 */
 			    "{\n"							  /* 3 */
@@ -42,12 +43,27 @@ static const char main_c[] = "#include \"inl.h\"\n"					  /* 1 */
 			     "{\n"							  /* 24 */
 			     "	return outer(counter, table[1][2], 'x');\n"		  /* 25 */
 			     "}\n";
-static const char other_c[] = "int elsewhere = 1;\n"
-			      "static int hidden = 7;\n"
-			      "int other(void)\n"
+/* Code of a header before any of the file itself: the line program's first file then is the header.
+ * part becomes a copy without its first parameter; the filler makes large steps of address. */
+static const char first_h[] = "int first(int a)\n"
 			      "{\n"
-			      "	return __atomic_add_fetch(&hidden, 1, 5);\n"
+			      "	return a * 3;\n"
 			      "}\n";
+static const char other_c[] = "#include \"first.h\"\n"
+			      "int elsewhere = 1;\n"
+			      "static int hidden = 7;\n"
+			      "static __attribute__((noinline)) int part(int dead, int b, int c)\n"
+			      "{\n"
+			      "	__asm__ volatile(\".skip 20, 0x90\");\n"
+			      "	__asm__ volatile(\".skip 24, 0x90\");\n"
+			      "	__asm__ volatile(\".skip 90, 0x90\");\n"
+			      "	return b * c + first(b) * dead;\n"
+			      "}\n"
+			      "int other(int x)\n"
+			      "{\n"
+			      "	return part(5, x, hidden) + __atomic_add_fetch(&hidden, 1, 5);\n"
+			      "}\n";
+/* clang-format on */
 
 static struct xkd_log quiet;
 
@@ -97,7 +113,8 @@ static void normal_place(char *dst, size_t size, char *s, const char *dir)
 	colon = strrchr(s, ':');
 	if (colon)
 		*colon++ = 0;
-	snprintf(dst, size, "%.400s:%.12s", strip_dir(s, dir), colon && *colon != '?' ? colon : "0");
+	snprintf(dst, size, "%.400s:%.12s", strip_dir(s, dir),
+		 colon && *colon != '?' ? colon : "0");
 }
 
 /* What xkd says of an address: function and place lines, in addr2line's order. */
@@ -142,15 +159,15 @@ static void compare(struct file *f, uint64_t addr, char theirs[][512], size_t n,
 	size_t k = ask(f, addr, ours, 2 * XKD_INLINE_MAX);
 
 	t->asked++;
+	if (n == k && strcmp(ours[1], theirs[1]) && is_file0_slip(f, addr, theirs[1], ours[1])) {
+		t->slips++;
+		snprintf(theirs[1], 512, "%s", ours[1]);
+	}
 	/* Outside of every function's DWARF range addr2line falls back on .symtab. */
 	if (!strcmp(ours[0], "??") && n == 2 &&
 	    (!strcmp(ours[1], theirs[1]) || !strcmp(ours[1], "??:0"))) {
 		t->nofunc++;
 		return;
-	}
-	if (n == k && strcmp(ours[1], theirs[1]) && is_file0_slip(f, addr, theirs[1], ours[1])) {
-		t->slips++;
-		snprintf(theirs[1], 512, "%s", ours[1]);
 	}
 	for (size_t i = 0; n == k && i < n; i++)
 		if (strcmp(ours[i], theirs[i]))
@@ -249,12 +266,16 @@ static void check_lines(struct file *f, const char *what)
 		ok(!rc && !strcmp(line.file, "src/inl.h"), "%s: and lies in src/inl.h", what);
 	}
 	p.n = 0;
-	rc = xkd_dwarf_line_addrs(f->d, "./src/../src/main.c", 19, &used, add_place, &p, NULL, &err);
+	rc = xkd_dwarf_line_addrs(f->d, "./src/../src/main.c", 19, &used, add_place, &p, NULL,
+				  &err);
 	ok(!rc && used == 20 && p.n == 1, "%s: a line without code moves on", what);
 	rc = xkd_dwarf_line_addrs(f->d, "ain.c", 20, &used, add_place, &p, NULL, &err);
 	ok(rc == XKD_NOTFOUND, "%s: a file matches by whole components", what);
 	rc = xkd_dwarf_line_addrs(f->d, "main.c", 400, &used, add_place, &p, NULL, &err);
 	ok(rc == XKD_NOTFOUND, "%s: no code behind the last line", what);
+	rc = xkd_dwarf_line_at(f->d, sym_addr(f, "first"), &line, &err);
+	ok(!rc && !strcmp(line.file, "src/first.h") && (line.line == 2 || line.line == 3),
+	   "%s: a header's code at the start of a unit", what);
 	rc = xkd_dwarf_line_at(f->d, 1, &line, &err);
 	ok(rc == XKD_NOTFOUND, "%s: an address of nothing", what);
 }
@@ -270,8 +291,7 @@ static bool readelf_has(const char *path, const char *file, unsigned line, uint6
 
 	while (p && fgets(text, sizeof(text), p))
 		if (sscanf(text, "%255s %u 0x%" SCNx64, name, &no, &at) == 3 && no == line &&
-		    at == addr &&
-		    !strcmp(strrchr(name, '/') ? strrchr(name, '/') + 1 : name, file))
+		    at == addr && !strcmp(strrchr(name, '/') ? strrchr(name, '/') + 1 : name, file))
 			has = true;
 	if (p)
 		pclose(p);
@@ -342,6 +362,27 @@ static void check_vars(struct file *f, const char *what)
 	xkd_arena_fini(&arena);
 }
 
+/* A copy that lost its first parameter still has three, in the order of the source. */
+static void check_clone(struct file *f, const char *what)
+{
+	struct xkd_arena arena;
+	struct xkd_dfunc fn[8];
+	struct xkd_dvar *v;
+	struct xkd_err err = XKD_ERR_INIT;
+	struct places p = { .n = 0 };
+	unsigned used;
+	size_t n = 0, nv = 0;
+
+	xkd_arena_init(&arena);
+	ok(!xkd_dwarf_line_addrs(f->d, "other.c", 7, &used, add_place, &p, NULL, &err) &&
+		   p.n == 1 && !xkd_dwarf_funcs_at(f->d, p.addr[0], fn, 8, &n, &err) && n == 1 &&
+		   !xkd_dwarf_vars(f->d, &fn[0], p.addr[0], &arena, &v, &nv, &err) && nv == 3 &&
+		   !strcmp(fn[0].name, "part") && !strcmp(v[0].name, "dead") &&
+		   !strcmp(v[1].name, "b") && !strcmp(v[2].name, "c"),
+	   "%s: parameters of a copy with one less", what);
+	xkd_arena_fini(&arena);
+}
+
 static void check_inlined_vars(struct file *f, const char *what)
 {
 	struct xkd_arena arena;
@@ -399,8 +440,8 @@ static void check_globals(struct file *f, const char *what)
 	rc = xkd_dwarf_func_type(f->d, sym_addr(f, "outer"), &t, &err);
 	ok(!rc && t && t->kind == XKD_T_FUNC &&
 		   spells(t, "outer",
-			  strncmp(what, "clang", 5) ? "int outer(int, long int, char)" :
-						      "int outer(int, long, char)"),
+			  strncmp(what, "clang", 5) ? "int outer(int, long int, char)"
+						    : "int outer(int, long, char)"),
 	   "%s: a function's type", what);
 	rc = xkd_dwarf_unit_name(f->d, sym_addr(f, "other"), &name, &err);
 	ok(!rc && !strcmp(name, "src/other.c"), "%s: a unit's name", what);
@@ -431,6 +472,7 @@ static void check_build(const char *cc, const char *flags, const char *what)
 		ok(readelf_has(in_scratch("prog"), "main.c", 20, p.addr[0]),
 		   "%s: where readelf has a row", what);
 	check_vars(&f, what);
+	check_clone(&f, what);
 	check_inlined_vars(&f, what);
 	check_globals(&f, what);
 	xkd_image_unref(f.img);
@@ -501,8 +543,8 @@ static void check_kernel(void)
 	}
 	snprintf(pattern, sizeof(pattern), "%s/usr/lib/debug/boot/vmlinux-*", dir);
 	check_kernel_file(pattern, "vmlinux");
-	snprintf(pattern, sizeof(pattern), "%s/usr/lib/debug/lib/modules/*/kernel/arch/x86/kvm/kvm.ko",
-		 dir);
+	snprintf(pattern, sizeof(pattern),
+		 "%s/usr/lib/debug/lib/modules/*/kernel/arch/x86/kvm/kvm.ko", dir);
 	check_kernel_file(pattern, "kvm.ko");
 }
 
@@ -518,6 +560,7 @@ int main(void)
 		return 99;
 	put_file("src/inl.h", inl_h, strlen(inl_h));
 	put_file("src/main.c", main_c, strlen(main_c));
+	put_file("src/first.h", first_h, strlen(first_h));
 	put_file("src/other.c", other_c, strlen(other_c));
 	check_build("gcc", "-gdwarf-5", "gcc 5");
 	check_build("gcc", "-gdwarf-4", "gcc 4");

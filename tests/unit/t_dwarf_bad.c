@@ -1,6 +1,7 @@
 /* Hostile DWARF: a sound file with bytes of its debug sections changed at random (the same random
- * every time) must give answers or errors, in bounded time, and nothing else. Meant for the sanitizer
- * build. XKD_DWARF_ROUNDS asks for more rounds than the usual ones, XKD_DWARF_SEED for others. */
+ * every time) must give answers or errors, in bounded time, and nothing else. Meant for the
+ * sanitizer build. XKD_DWARF_ROUNDS asks for more rounds than the usual ones, XKD_DWARF_SEED for
+ * others. */
 #include "symbols/dwarf.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/tap.h"
