@@ -208,14 +208,22 @@ static uint64_t home_of(struct search *s, const struct place *p, uint64_t addr)
  */
 static enum xkd_rc find_homes(struct search *s, struct xkd_cancel *cancel, struct xkd_err *err)
 {
-	bool any = false;
+	struct xkd_log *log = xkd_image_log(s->d->img);
+	uint64_t start = xkd_now_ms();
+	bool any = false, told = false;
+	enum xkd_rc rc = XKD_OK;
 	size_t k = 0;
 
 	for (size_t i = 0; i < s->places.n; i++) {
 		struct place *p = &s->places.p[i];
 
-		if (xkd_cancel_check(cancel, err))
-			return XKD_CANCELED;
+		rc = xkd_cancel_check(cancel, err);
+		if (rc)
+			break;
+		if (xkd_now_ms() - start > 500) {
+			told = true;
+			xkd_progress(log, "reading functions", i, s->places.n);
+		}
 		p->home = home_of(s, p, p->addr);
 		if (!p->home && p->goes_on) {
 			p->home = home_of(s, p, p->goes_on);
@@ -225,6 +233,10 @@ static enum xkd_rc find_homes(struct search *s, struct xkd_cancel *cancel, struc
 		any |= p->home != 0;
 		xkd_dw_begin(s->d); /* trouble here takes no place away */
 	}
+	if (told)
+		xkd_progress(log, NULL, 0, 0);
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < s->places.n; i++)
 		if (s->places.p[i].home || !any)
 			s->places.p[k++] = s->places.p[i];
