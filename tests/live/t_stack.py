@@ -17,6 +17,8 @@ HITS = 6
 
 def base(name):
     """A function's name without what compilers add to copies of it."""
+    # A label inside the function, which the guest's kernel names instead of it.
+    name = name.removesuffix("_after_hwframe")
     return re.sub(r"\.(isra|constprop|part|cold|llvm)\b.*", "", name)
 
 
@@ -33,7 +35,7 @@ def guest_stacks(g):
         if WHERE in names:
             chains.add(tuple(names[names.index(WHERE):]))
     # A text that head cut off ends in a chain that is not whole.
-    return {c for c in chains if "entry_SYSCALL_64_after_hwframe" in c[-1]}
+    return {c for c in chains if c[-1] == "entry_SYSCALL_64"}
 
 
 GDB = """

@@ -11,12 +11,12 @@ tap = Tap()
 r = rng(tap)
 
 OPEN = re.compile(r"^(?:const |volatile )*(?:struct|union|enum)\b(?:\s+\w+)?\s*\{")
+ATTRIBUTE = re.compile(r"\s*__attribute__\s*\(\(\w+(?:\(\d+\))?\)\)")
 PLACE = re.compile(r"/\*\s*(\d+)(?::\s*(\d+))?\s+(\d+)\s*\*/")
 
 
 def member_name(decl):
     """The name in a C member declaration (arrays, bit-fields, function pointers), or None."""
-    decl = re.sub(r"__attribute__\s*\(\(.*?\)\)\)?", "", decl)
     m = re.search(r"\(\*+\s*(?:const\s+)?(\w+)\s*(?:\[[^]]*\])*\)\s*\(", decl)
     if m:
         return m[1]
@@ -32,7 +32,7 @@ def parse_pahole(text):
         name, body = m[1], m[2]
         stack, members, size = [{}], None, None
         for line in body.splitlines():
-            s = line.strip()
+            s = ATTRIBUTE.sub("", line.strip())
             z = re.match(r"/\* size: (\d+)", s)
             if z:
                 # The outer struct's own comes last.
@@ -46,7 +46,7 @@ def parse_pahole(text):
             place = PLACE.search(s)
             if s.startswith("}"):
                 inner = stack.pop()
-                n = re.match(r"\}\s*(?:__attribute__\s*\(\(.*?\)\)\)?\s*)?(\w+)?", s)[1]
+                n = re.match(r"\}\s*(\w+)?", s)[1]
                 if n and place:
                     stack[-1][n] = int(place[1]) * 8
                 elif not n:
