@@ -24,3 +24,8 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/packet/mtree tests/fuzz/seeds/packet/runs-and-escapes \
 	tests/fuzz/seeds/packet/session tests/fuzz/seeds/targetxml/broken \
 	tests/fuzz/seeds/targetxml/loop tests/fuzz/seeds/targetxml/two-documents
+check_PROGRAMS += tests/fuzz/replay_kallsyms
+tests_fuzz_replay_kallsyms_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_kallsyms.c
+tests_fuzz_replay_kallsyms_LDADD = $(XKD_TEST_LIBS)
+EXTRA_DIST += tests/fuzz/seeds/kallsyms/v4.18 tests/fuzz/seeds/kallsyms/v6.2 \
+	tests/fuzz/seeds/kallsyms/v6.4 tests/fuzz/seeds/kallsyms/v7.0
