@@ -95,12 +95,13 @@ static void bitfield(const struct xkd_type *s, const struct xkd_value *v, uint64
 }
 
 /* " kvm!foo" when a symbol is exactly there. */
-static void exact_symbol(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *out)
+static void exact_symbol(const struct xkd_ctx *ctx, uint64_t addr, const char *gap,
+			 struct xkd_buf *out)
 {
 	struct xkd_symref sym;
 
 	if (addr && !xkd_sym_at(ctx->t, addr, &sym, NULL) && sym.addr == addr)
-		xkd_buf_printf(out, " %s!%s", sym.mod->name, sym.name);
+		xkd_buf_printf(out, "%s%s!%s", gap, sym.mod->name, sym.name);
 }
 
 static bool string_at(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *out)
@@ -138,12 +139,14 @@ static void pointer(const struct xkd_ctx *ctx, const struct xkd_value *v,
 		xkd_buf_str(out, "     ");
 		if (!xkd_type_target(ts, &ret, NULL))
 			xkd_text_spell(ret ? ret : xkd_type_builtin(XKD_BI_VOID), out);
-		xkd_buf_ch(out, ' ');
-	} else if (!dv) {
+		exact_symbol(ctx, num, "  ", out); /* kd's gaps */
+		return;
+	}
+	if (!dv) {
 		xkd_buf_ch(out, ' ');
 		xkd_text_type(ctx, v->mod, t, false, out);
 	}
-	exact_symbol(ctx, num, out);
+	exact_symbol(ctx, num, " ", out);
 }
 
 static void wide(const uint8_t *b, size_t n, const struct xkd_type *s, struct xkd_buf *out)
@@ -334,7 +337,7 @@ void xkd_value_brief(const struct xkd_ctx *ctx, const struct xkd_value *v, bool 
 		break;
 	case XKD_T_FUNC:
 		xkd_buf_printf(out, "0x%s", XKD_ADDR(v->addr));
-		exact_symbol(ctx, v->addr, out);
+		exact_symbol(ctx, v->addr, " ", out);
 		break;
 	default:
 		xkd_buf_str(out, v->kind == XKD_V_MEM ? "<no type>" : "<void>");

@@ -202,7 +202,8 @@ static enum xkd_rc below(struct printer *p, const struct xkd_type *type, const s
 
 	if (!xkd_type_is_aggregate(s) || s->is_decl || p->level >= LEVELS - 1)
 		return XKD_OK;
-	if ((place || !v) && on_path(p, s, v))
+	/* members that were named end by themselves */
+	if (!f->fields && (place || !v) && on_path(p, s, v))
 		return XKD_OK;
 	p->path[p->level].type = s;
 	p->path[p->level].addr = place ? v->addr : 0;

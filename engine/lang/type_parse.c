@@ -76,14 +76,16 @@ static bool take_name(const char **p, struct xkd_typename *tn)
 
 static void add_basic(struct xkd_typename *tn, const char *word, size_t len)
 {
+	static const char *const ms[][2] = { { "__int8", "char" }, { "__int16", "short" },
+					     { "__int32", "int" }, { "__int64", "long long" } };
 	size_t have = strlen(tn->name);
 
-	if (len > 5 && !memcmp(word, "__int", 5) && memcmp(word, "__int128", 8)) {
-		static const char *const names[] = { "char", "short", "int", "long long" };
-		int i = word[5] == '8' ? 0 : word[5] == '1' ? 1 : word[5] == '3' ? 2 : 3;
-
-		word = names[i];
-		len = strlen(word);
+	for (size_t i = 0; i < XKD_COUNT(ms); i++) {
+		if (strlen(ms[i][0]) == len && !memcmp(word, ms[i][0], len)) {
+			word = ms[i][1];
+			len = strlen(word);
+			break;
+		}
 	}
 	if (have + len + 2 < sizeof(tn->name))
 		snprintf(tn->name + have, sizeof(tn->name) - have, "%s%.*s", have ? " " : "",
@@ -281,6 +283,7 @@ enum xkd_rc xkd_parse_type(const struct xkd_ctx *ctx, const char *text, const ch
 	if (end)
 		*end = text + stop;
 	else if (*xkd_skip_space(text + stop))
-		return xkd_err_syntax(err, stop, "extra characters after the type");
+		return xkd_err_syntax(err, (int)(xkd_skip_space(text + stop) - text),
+				      "extra characters after the type");
 	return xkd_typename_resolve(ctx, &tn, type, mod, err);
 }

@@ -29,3 +29,8 @@ tests_fuzz_replay_kallsyms_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_kallsym
 tests_fuzz_replay_kallsyms_LDADD = $(XKD_TEST_LIBS)
 EXTRA_DIST += tests/fuzz/seeds/kallsyms/v4.18 tests/fuzz/seeds/kallsyms/v6.2 \
 	tests/fuzz/seeds/kallsyms/v6.4 tests/fuzz/seeds/kallsyms/v7.0
+check_PROGRAMS += tests/fuzz/replay_expr
+tests_fuzz_replay_expr_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_expr.c
+tests_fuzz_replay_expr_LDADD = $(XKD_TEST_LIBS)
+EXTRA_DIST += tests/fuzz/seeds/expr/cxx tests/fuzz/seeds/expr/masm tests/fuzz/seeds/expr/short-word \
+	tests/fuzz/seeds/expr/switches
