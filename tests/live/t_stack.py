@@ -84,7 +84,7 @@ def gdb_stacks(g):
         names = line.split()
         entry = [i for i, n in enumerate(names) if n.startswith("entry_SYSCALL_64")]
         if entry:
-            chains.add(tuple(names[:entry[0]]))
+            chains.add(tuple(map(base, names[:entry[0]])))
     if not chains:
         tap.note(p.stdout[-2000:])
     return chains
@@ -97,7 +97,7 @@ ROW = re.compile(r"^(?:[0-9a-f]{2} )?(?:(\(Inline Function\))|[0-9a-f]{8}`[0-9a-
 def xkd_stack(text, inline=False):
     """The names of k's rows, innermost first; inline frames left out or marked with ~."""
     if inline:
-        return tuple(("~" if m[1] else "") + m[3] for m in ROW.finditer(text))
+        return tuple(("~" if m[1] else "") + base(m[3]) for m in ROW.finditer(text))
     return tuple(base(m[3]) for m in ROW.finditer(text) if not m[1])
 
 
