@@ -26,7 +26,8 @@ static const struct monitor_reg {
 	{ "ldt", 4, XKD_RG_DESC, "LDT=", 0 },	   { "dr0", 8, XKD_RG_DEBUG, "DR0=", 0 },
 	{ "dr1", 8, XKD_RG_DEBUG, "DR1=", 0 },	   { "dr2", 8, XKD_RG_DEBUG, "DR2=", 0 },
 	{ "dr3", 8, XKD_RG_DEBUG, "DR3=", 0 },	   { "dr6", 8, XKD_RG_DEBUG, "DR6=", 0 },
-	{ "dr7", 8, XKD_RG_DEBUG, "DR7=", 0 },
+	{ "dr7", 8, XKD_RG_DEBUG, "DR7=", 0 },	   { "cs_base", 8, XKD_RG_DESC, "CS =", 1 },
+	{ "cs_attr", 4, XKD_RG_DESC, "CS =", 3 },
 };
 
 static uint32_t group_of(const char *name)

@@ -56,7 +56,8 @@ static const char *spec_word(struct xkd_session *s, struct xkd_args *a)
 static void say_set(struct xkd_session *s, const struct xkd_bkpt *b)
 {
 	if (b->deferred)
-		xkd_out(&s->out, "Breakpoint %u waits for its module: %s", b->id, b->spec);
+		xkd_out(&s->out, "Breakpoint %u waits for %s: %s", b->id,
+			xkd_target_kernel(s->t) ? "its module" : "the kernel", b->spec);
 	else if (b->locs.n > 1)
 		xkd_out(&s->out, "Breakpoint %u: %zu places", b->id, b->locs.n);
 	if (s->out.text.len)

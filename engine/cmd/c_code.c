@@ -188,7 +188,9 @@ static enum xkd_rc default_start(struct xkd_session *s, const struct xkd_ctx *ct
 		return xkd_err_set(err, XKD_UNSUPPORTED,
 				   "register %s is not known; name an address",
 				   ctx->t->arch->reg_names[pc]);
-	*addr = ctx->regs.v[pc];
+	if (!xkd_ctx_code(ctx, addr))
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "CPU %d does not run this kernel's code: give an address", ctx->cpu);
 	return XKD_OK;
 }
 

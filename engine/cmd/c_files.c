@@ -120,12 +120,7 @@ static enum xkd_rc find_again(struct xkd_session *s, struct xkd_err *err)
 	struct xkd_target *t = s->t;
 	enum xkd_rc rc;
 
-	if (t->os->fini)
-		t->os->fini(t);
-	t->os = &xkd_os_generic;
-	for (size_t i = 0; i < t->mods.n; i++)
-		xkd_module_free(t->mods.p[i]);
-	xkd_vec_reset(&t->mods);
+	xkd_target_forget_kernel(t);
 	rc = xkd_os_attach(t, &found, err);
 	if (found.len) {
 		xkd_out(&s->out, "%s", found.s);

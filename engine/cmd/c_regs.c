@@ -135,7 +135,12 @@ static enum xkd_rc show_all(struct xkd_session *s, const struct xkd_ctx *ctx)
 	s->t->arch->regs_print(&ctx->regs, &s->out);
 	if (!xkd_reg_known(&ctx->regs, s->t->arch->pc))
 		return XKD_OK;
-	pc = ctx->regs.v[s->t->arch->pc];
+	if (ctx->foreign) {
+		xkd_show_foreign(s, ctx);
+		return XKD_OK;
+	}
+	if (!xkd_ctx_code(ctx, &pc))
+		return XKD_OK;
 	xkd_sym_format(s->t, pc, &sym);
 	if (strcmp(sym.s, XKD_ADDR(pc))) {
 		xkd_out_foreign(&s->out, XKD_ST_SYM, sym.s, sym.len);
@@ -159,14 +164,16 @@ static enum xkd_rc show_used(struct xkd_session *s, const struct xkd_ctx *ctx, s
 {
 	const struct xkd_arch *arch = s->t->arch;
 	struct xkd_insn in;
-	uint64_t seen = 0;
+	uint64_t seen = 0, pc;
 	enum xkd_rc rc;
 	size_t n;
 
 	if (!xkd_reg_known(&ctx->regs, arch->pc))
 		return xkd_err_set(err, XKD_UNSUPPORTED, "register %s is not known",
 				   arch->reg_names[arch->pc]);
-	rc = xkd_code_read(ctx, ctx->regs.v[arch->pc], &in, err);
+	if (!xkd_ctx_code(ctx, &pc))
+		return xkd_err_set(err, XKD_UNSUPPORTED, "where the current instruction lies cannot be told");
+	rc = xkd_code_read(ctx, pc, &in, err);
 	if (rc)
 		return xkd_err_prepend(err, rc, "reading the current instruction");
 	for (const char *p = in.ops; *p; p += n ? n : 1) {

@@ -140,16 +140,42 @@ static enum xkd_rc gu_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	return again ? go_loop(s, NULL, 0, err) : XKD_OK;
 }
 
+static void cpus_head(struct xkd_out *o, bool tasks)
+{
+	xkd_out_st(o, XKD_ST_HEAD, "  CPU  State    IF   Preempt   %sWhere",
+		   tasks ? "Task                  Pid  Command          " : " ");
+	xkd_out_end(o);
+}
+
+static void cpu_where(struct xkd_session *s, const struct xkd_regs *regs, enum xkd_kview view)
+{
+	uint64_t pc = regs->v[s->t->arch->pc];
+	struct xkd_regname cs;
+	struct xkd_buf sym = XKD_BUF_INIT;
+
+	if (s->t->arch->mode(regs) == XKD_MODE_16 && s->t->arch->reg_find("cs", &cs))
+		xkd_buf_printf(&sym, "%04llx:%04llx", (unsigned long long)regs->v[cs.reg],
+			       (unsigned long long)pc);
+	else if (view == XKD_KVIEW_OTHER || s->t->arch->is_user(regs))
+		xkd_buf_str(&sym, XKD_ADDR(pc));
+	else
+		xkd_sym_format(s->t, pc, &sym);
+	xkd_out_key(&s->out, XKD_ST_SYM, "symbol", "%s", sym.s);
+	xkd_buf_fini(&sym);
+}
+
 /* One row a CPU; the current one is marked. */
 static void cpu_row(struct xkd_session *s, int cpu)
 {
+	const struct xkd_os *os = s->t->os;
 	struct xkd_out *o = &s->out;
 	const struct xkd_regs *regs;
 	struct xkd_err err = XKD_ERR_INIT;
+	static const char *const modes[] = { "16-bit", "32-bit", "64-bit" };
+	struct xkd_cpu_state_os st = { .word = "?" };
 	struct xkd_task task;
-	struct xkd_buf sym = XKD_BUF_INIT;
 	uint64_t addr;
-	int no = s->t->os->cpu_number ? s->t->os->cpu_number(s->t, cpu) : cpu;
+	int no = os->cpu_number ? os->cpu_number(s->t, cpu) : cpu;
 
 	xkd_out(o, "%c ", cpu == s->cpu ? '*' : ' ');
 	xkd_out_key(o, XKD_ST_NUM, "cpu", "%3d  ", no);
@@ -158,20 +184,25 @@ static void cpu_row(struct xkd_session *s, int cpu)
 		xkd_out_end(o);
 		return;
 	}
-	xkd_out_key(o, XKD_ST_ADDR, "pc", "%s ", XKD_ADDR(regs->v[s->t->arch->pc]));
-	if (s->t->arch->is_user(regs))
-		xkd_buf_str(&sym, "user space");
+	if (os->cpu_state)
+		(void)!os->cpu_state(s->t, cpu, &st, &err);
 	else
-		xkd_sym_format(s->t, regs->v[s->t->arch->pc], &sym);
-	xkd_out_key(o, XKD_ST_SYM, "symbol", "%s", sym.s);
-	if (s->t->os->current && !s->t->os->current(s->t, cpu, &addr, &err) &&
-	    !s->t->os->task(s->t, addr, &task, &err)) {
-		xkd_out_pad(o, 56);
-		xkd_out(o, "  pid %lld ", (long long)task.pid);
+		st.word = modes[s->t->arch->mode(regs)];
+	xkd_out_key(o, XKD_ST_PLAIN, "state", "%-8s ", st.word);
+	xkd_out_key(o, XKD_ST_NUM, "if", "%-4s ", s->t->arch->irqs_on(regs) ? "on" : "off");
+	if (st.has_preempt && !st.outside)
+		xkd_out_key(o, XKD_ST_NUM, "preempt", "%08x  ", st.preempt);
+	else
+		xkd_out(o, "%-10s", "-");
+	if (!st.outside && os->current && !os->current(s->t, cpu, &addr, &err) &&
+	    !os->task(s->t, addr, &task, &err)) {
+		xkd_out_key(o, XKD_ST_ADDR, "task", "%s ", XKD_ADDR(addr));
+		xkd_out_key(o, XKD_ST_NUM, "pid", "%7lld  ", (long long)task.pid);
 		xkd_out_foreign(o, XKD_ST_STR, task.comm, strlen(task.comm));
 	}
+	xkd_out_pad(o, os->current ? 75 : 32);
+	cpu_where(s, regs, xkd_target_kview(s->t, cpu));
 	xkd_out_end(o);
-	xkd_buf_fini(&sym);
 }
 
 /* ~ lists; ~1s and ~1 change (the prefix has chosen the CPU already: args.prefix). */
@@ -179,6 +210,8 @@ static enum xkd_rc cpus_cmd(struct xkd_session *s, struct xkd_args *a, struct xk
 {
 	enum xkd_rc rc = xkd_arg_done(a, err);
 
+	if (!rc)
+		cpus_head(&s->out, s->t->os->current != NULL);
 	for (size_t i = 0; !rc && i < s->t->cpus.n; i++) {
 		rc = xkd_cancel_check(&s->cancel, err);
 		if (!rc)
@@ -202,6 +235,10 @@ static const struct xkd_cmd rows[] = {
 	{ "t", "[count]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
 	  "steps one instruction, into calls", t_cmd, NULL, "si stepi" },
 	{ "!cpus", "", XKD_FX_TARGET | XKD_FX_STOPPED,
-	  "every CPU: where it is and what task it runs (~ does the same)", cpus_cmd, NULL, NULL },
+	  "every CPU: what it does, its task and where it is (~ does the same)", cpus_cmd,
+	  "State: task, idle, user, softirq, irq, nmi; guest: inside a virtual machine;\n"
+	  "outside: not started by this kernel. IF: interrupts. Preempt: the kernel's count as it is in memory; its lowest byte\n"
+	  "counts preempt_disable, the next softirqs, then a digit each for irqs and NMIs; the highest bit\n"
+	  "is set while nothing asks for a reschedule.", NULL },
 };
 const struct xkd_cmd_family xkd_family_run = { "Running", rows, XKD_COUNT(rows) };

@@ -159,6 +159,7 @@ static enum xkd_rc start_at(struct xkd_session *s, struct xkd_args *a, struct xk
 	if (rc)
 		return rc;
 	ctx->regs = (struct xkd_regs){ .known = 0 };
+	ctx->foreign = false; /* what the user gives is ours */
 	xkd_reg_put(&ctx->regs, s->t->arch->sp, sp);
 	if (xkd_arg_end(a)) {
 		rc = xkd_ctx_read_u(ctx, sp, 8, &ip, err);

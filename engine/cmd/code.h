@@ -17,4 +17,6 @@ void xkd_code_row(struct xkd_session *s, const struct xkd_ctx *ctx, const struct
 		  bool with_ea);
 /* The row of an address whose bytes cannot be read, ended. */
 void xkd_code_row_unreadable(struct xkd_session *s, uint64_t addr);
+/* The lines about a CPU whose registers are not our kernel's (ctx->foreign); in stop.c. */
+void xkd_show_foreign(struct xkd_session *s, const struct xkd_ctx *ctx);
 #endif

@@ -112,6 +112,10 @@ struct xkd_arch {
 	enum xkd_cpumode (*mode)(const struct xkd_regs *regs); /* 64 when it cannot be told */
 	bool (*is_user)(const struct xkd_regs *regs);	       /* CPL 3 */
 	bool (*irqs_on)(const struct xkd_regs *regs);
+	/* Is virtualisation on, so that the CPU may be inside a guest? True when it cannot be told. */
+	bool (*may_be_guest)(const struct xkd_regs *regs);
+	/* Where the code at pc lies in linear memory: a code segment may have a base. False: not known. */
+	bool (*code_linear)(const struct xkd_regs *regs, uint64_t pc, uint64_t *addr);
 	bool (*is_canonical)(uint64_t va, int levels);
 	/* Paging as the registers say; UNSUPPORTED with the register's name when one is unknown. */
 	enum xkd_rc (*paging)(const struct xkd_regs *regs, struct xkd_paging *pg,

@@ -11,18 +11,36 @@ enum xkd_rc xkd_ctx_cpu(struct xkd_target *t, int cpu, struct xkd_ctx *ctx, stru
 {
 	const struct xkd_regs *regs;
 	struct xkd_err ignored;
-	enum xkd_rc rc = xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, err);
+	enum xkd_rc rc;
 
+	if (!t->cpus.n) { /* files have names and bytes, and no registers */
+		xkd_ctx_bare(t, ctx);
+		return XKD_OK;
+	}
+	rc = xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, err);
 	if (rc)
 		return rc;
+	/* code segments with a base or a width of their own: the descriptor tells */
+	if (t->arch->mode(regs) != XKD_MODE_64 || (!t->mods.n && !t->arch->is_user(regs)))
+		(void)!xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS | XKD_RG_DESC, &regs,
+				       &ignored);
 	xkd_ctx_bare(t, ctx);
 	ctx->cpu = cpu;
 	ctx->regs = *regs;
+	ctx->foreign = xkd_target_kview(t, cpu) == XKD_KVIEW_OTHER;
 	ctx->space = xkd_space_cpu(cpu);
 	ctx->pc_lookup = regs->v[t->arch->pc];
 	if (t->os->current && t->os->current(t, cpu, &ctx->task, &ignored))
 		ctx->task = 0;
 	return XKD_OK;
+}
+
+bool xkd_ctx_code(const struct xkd_ctx *ctx, uint64_t *addr)
+{
+	const struct xkd_arch *arch = ctx->t->arch;
+
+	return !ctx->foreign && xkd_reg_known(&ctx->regs, arch->pc) &&
+	       arch->code_linear(&ctx->regs, ctx->regs.v[arch->pc], addr);
 }
 
 enum xkd_rc xkd_ctx_check(const struct xkd_ctx *ctx, struct xkd_err *err)

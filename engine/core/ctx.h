@@ -10,6 +10,8 @@ struct xkd_ctx {
 	uint64_t task;	    /* task_struct; 0: not known */
 	struct xkd_regs regs; /* of the frame */
 	struct xkd_space space;
+	bool foreign; /* a CPU inside a guest or another address space: its registers and code are none
+		       * of our kernel's, and nothing at them is named by our symbols */
 	unsigned frame;	    /* number; 0 the innermost */
 	unsigned inline_depth; /* which of the functions at pc: 0 the innermost inlined one */
 	uint64_t pc_lookup; /* pc to look scopes and lines up by: pc, or pc - 1 above a call */
@@ -21,6 +23,9 @@ enum xkd_rc xkd_ctx_cpu(struct xkd_target *t, int cpu, struct xkd_ctx *ctx,
 			struct xkd_err *err) XKD_MUST;
 /* No CPU, no registers: kernel memory only. */
 void xkd_ctx_bare(struct xkd_target *t, struct xkd_ctx *ctx);
+/* The linear address of the instruction at pc; false when it is not known or cannot be read
+ * truly (a foreign context: a stub's translation may lack the nested tables). */
+bool xkd_ctx_code(const struct xkd_ctx *ctx, uint64_t *addr);
 /* STALE when the target went on since. */
 enum xkd_rc xkd_ctx_check(const struct xkd_ctx *ctx, struct xkd_err *err) XKD_MUST;
 

@@ -180,34 +180,62 @@ static enum xkd_rc cpu_paging(struct xkd_target *t, int cpu, struct xkd_paging *
 	return rc ? rc : t->arch->paging(regs, pg, err);
 }
 
-/* Do the tables that this CPU uses now map our kernel to where we know it to be? Bytes alone do not
- * prove it (a guest may run the same build); the physical page does, where it can be had. */
-static bool cpu_sees_kernel(struct xkd_target *t, int cpu)
+static bool maps(struct xkd_target *t, const struct xkd_paging *pg, uint64_t va, uint64_t pa)
+{
+	struct xkd_err ignored;
+	struct xkd_xlat x;
+
+	return !walk(t, pg, va, &x, &ignored) && x.ok && x.pa == pa;
+}
+
+/* The CPU's tables against what is known of physical memory. A guest may run the same build at the
+ * same addresses: bytes do not tell it from its host, the physical page does. */
+static enum xkd_kview view_by_pages(struct xkd_target *t, const struct xkd_paging *pg, uint64_t va,
+				    uint64_t pa)
+{
+	struct xkd_paging whole = *pg;
+	uint64_t dva, dpa;
+
+	if (maps(t, pg, va, pa)) {
+		if (!t->os->whole_witness || !t->os->whole_witness(t, &dva) ||
+		    !t->os->linear_pa(t, dva, &dpa) || maps(t, pg, dva, dpa))
+			return XKD_KVIEW_OK;
+		return XKD_KVIEW_HALF;
+	}
+	if (t->os->whole_paging && t->os->whole_paging(t, &whole) && maps(t, &whole, va, pa))
+		return XKD_KVIEW_HALF;
+	return XKD_KVIEW_OTHER;
+}
+
+enum xkd_kview xkd_target_kview(struct xkd_target *t, int cpu)
 {
 	struct xkd_cpu *c = &t->cpus.p[cpu];
+	struct via v = { .ms = XKD_MS_VIRT, .cpu_id = c->id };
 	struct xkd_err ignored;
+	struct xkd_paging pg;
 	uint8_t want[16], got[16];
 	uint64_t va, pa;
 	size_t done;
 
-	if (c->kview != XKD_KVIEW_UNTRIED)
-		return c->kview == XKD_KVIEW_OK;
+	if (c->kview != XKD_KVIEW_UNTRIED || !t->os->witness || !t->os->witness(t, &va, want))
+		return c->kview;
 	c->kview = XKD_KVIEW_OTHER;
-	if (!t->os->witness || !t->os->witness(t, &va, want) || !(t->caps & XKD_CAP_READ_VIRT))
-		return false;
-	if (read_exact(t, &(struct via){ .ms = XKD_MS_VIRT, .cpu_id = c->id }, va, got, sizeof(got),
-		       &done, &ignored) || memcmp(got, want, sizeof(got)))
-		return false;
-	if (t->caps & XKD_CAP_READ_PHYS && t->os->linear_pa && t->os->linear_pa(t, va, &pa)) {
-		struct xkd_paging pg;
-		struct xkd_xlat x;
-
-		if (!cpu_paging(t, cpu, &pg, &ignored) &&
-		    (walk(t, &pg, va, &x, &ignored) || !x.ok || x.pa != pa))
-			return false;
+	if (t->caps & XKD_CAP_READ_PHYS && t->os->linear_pa && t->os->linear_pa(t, va, &pa) &&
+	    !cpu_paging(t, cpu, &pg, &ignored)) {
+		c->kview = view_by_pages(t, &pg, va, pa);
+		if (c->kview != XKD_KVIEW_OK || !(t->caps & XKD_CAP_READ_VIRT))
+			return c->kview;
+		c->kview = XKD_KVIEW_OTHER;
 	}
-	c->kview = XKD_KVIEW_OK;
-	return true;
+	if (t->caps & XKD_CAP_READ_VIRT && !read_exact(t, &v, va, got, sizeof(got), &done, &ignored) &&
+	    !memcmp(got, want, sizeof(got)))
+		c->kview = XKD_KVIEW_OK;
+	return c->kview;
+}
+
+static bool cpu_sees_kernel(struct xkd_target *t, int cpu)
+{
+	return t->caps & XKD_CAP_READ_VIRT && xkd_target_kview(t, cpu) == XKD_KVIEW_OK;
 }
 
 static enum xkd_rc read_walked(struct xkd_target *t, const struct xkd_paging *pg, uint64_t va,
@@ -228,6 +256,27 @@ static enum xkd_rc read_walked(struct xkd_target *t, const struct xkd_paging *pg
 		*done += got;
 		if (rc)
 			return rc;
+	}
+	return XKD_OK;
+}
+
+/* Where there is no machine: what the modules' files hold. Byte runs may cross sections. */
+static enum xkd_rc read_files(struct xkd_target *t, uint64_t addr, uint8_t *buf, size_t len,
+			      size_t *done, struct xkd_err *err)
+{
+	*done = 0;
+	while (*done < len) {
+		uint64_t at = addr + *done, iaddr;
+		struct xkd_module *m = xkd_target_mod_at(t, at);
+		struct xkd_image *img = m ? xkd_target_mod_image(t, m) : NULL;
+		size_t got = 0;
+
+		if (img && xkd_module_to_image(m, at, &iaddr))
+			got = xkd_image_read(img, iaddr, buf + *done, len - *done);
+		if (!got)
+			return xkd_err_addr(err, XKD_NOTMAPPED, at,
+					    "the files hold no bytes for %s", XKD_ADDR(at));
+		*done += got;
 	}
 	return XKD_OK;
 }
@@ -297,7 +346,7 @@ enum xkd_rc xkd_mem_read(struct xkd_target *t, const struct xkd_space *sp, uint6
 		rc = read_walked(t, &sp->pg, addr, buf, len, &got, err);
 		break;
 	case XKD_SP_KERNEL:
-		rc = read_kernel(t, addr, buf, len, &got, err);
+		rc = (t->cpus.n ? read_kernel : read_files)(t, addr, buf, len, &got, err);
 		break;
 	case XKD_SP_CPU:
 		if (sp->cpu < 0 || (size_t)sp->cpu >= t->cpus.n) {

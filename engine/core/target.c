@@ -27,6 +27,25 @@ void xkd_target_dirty(struct xkd_target *t)
 	xkd_cache_drop(t->cache);
 }
 
+void xkd_target_forget_kernel(struct xkd_target *t)
+{
+	if (t->os->fini)
+		t->os->fini(t);
+	t->os = &xkd_os_generic;
+	for (size_t i = 0; i < t->mods.n; i++)
+		xkd_module_free(t->mods.p[i]);
+	xkd_vec_reset(&t->mods);
+	xkd_vec_reset(&t->patches);
+	t->release[0] = 0;
+	for (size_t i = 0; i < t->cpus.n; i++) {
+		t->cpus.p[i].kview = XKD_KVIEW_UNTRIED;
+		t->cpus.p[i].os_cpu = -1;
+	}
+	t->gen.boot++;
+	xkd_cache_drop(t->cache);
+	xkd_arena_fini(&t->boot_arena);
+}
+
 static enum xkd_rc read_cpus(struct xkd_target *t, struct xkd_err *err)
 {
 	struct xkd_be_cpu *cpus = xkd_calloc(XKD_CPUS_MAX, sizeof(*cpus));

@@ -24,6 +24,13 @@ struct xkd_space {
 	struct xkd_paging pg;  /* PT */
 };
 
+/* What the page tables that a CPU uses show at this stop. */
+enum xkd_kview {
+	XKD_KVIEW_UNTRIED, /* or no kernel is known */
+	XKD_KVIEW_OK,	   /* our kernel, whole */
+	XKD_KVIEW_HALF,	   /* our kernel's user half: entry code and little else (page-table isolation) */
+	XKD_KVIEW_OTHER,   /* a guest's, or another address space: nothing here is our kernel's */
+};
 struct xkd_cpu {
 	uint64_t id; /* the backend's */
 	char label[64];
@@ -33,8 +40,7 @@ struct xkd_cpu {
 	bool regs_read;
 	unsigned groups; /* xkd_reg_group bits read */
 	struct xkd_regs regs;
-	/* whether this CPU's tables map our kernel: */
-	enum { XKD_KVIEW_UNTRIED, XKD_KVIEW_OK, XKD_KVIEW_OTHER } kview;
+	enum xkd_kview kview;
 };
 
 struct xkd_patch {
@@ -53,6 +59,7 @@ struct xkd_target {
 	struct xkd_gen gen;
 	bool running;
 	bool lost; /* transport gone */
+	bool awaits_kernel; /* none was there yet at the last look: look again at each stop */
 	enum xkd_found found;
 	char uri[256];
 	struct xkd_cancel *cancel;
@@ -85,6 +92,11 @@ enum xkd_rc xkd_target_regs(struct xkd_target *t, int cpu, unsigned groups,
 			    const struct xkd_regs **regs, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_target_reg_set(struct xkd_target *t, int cpu, int reg, uint64_t val,
 			       struct xkd_err *err) XKD_MUST;
+
+/* Whose tables a CPU uses; UNTRIED when no kernel is known. Cheap after the first call of a stop. */
+enum xkd_kview xkd_target_kview(struct xkd_target *t, int cpu);
+/* The kernel is gone (another boot): drops all that came from it. gen.boot counts. */
+void xkd_target_forget_kernel(struct xkd_target *t);
 
 /* --- memory. done (may be NULL): bytes that came; a short read is an error with done > 0. --- */
 enum xkd_rc xkd_mem_read(struct xkd_target *t, const struct xkd_space *sp, uint64_t addr, void *buf,

@@ -143,6 +143,11 @@ static enum xkd_rc walk_on(struct walk *w, char why[160], struct xkd_err *err)
 		}
 		pc = regs.v[arch->pc];
 		sp = xkd_reg_known(&regs, arch->sp) ? regs.v[arch->sp] : 0;
+		if (w->ctx->foreign) {
+			push_user(w, &regs);
+			snprintf(w->f[0].note, sizeof(w->f[0].note), "guest or another address space");
+			return XKD_OK;
+		}
 		if (is_user(w->ctx, &regs)) {
 			push_user(w, &regs);
 			return XKD_OK;

@@ -14,6 +14,14 @@ struct xkd_task {
 	int cpu;	  /* kernel's number; -1 unknown */
 };
 
+/* What a CPU is doing. */
+struct xkd_cpu_state_os {
+	const char *word; /* task, idle, irq, softirq, nmi, user, guest, outside; static */
+	bool outside;	  /* not started by this kernel: it has no task */
+	bool has_preempt;
+	uint32_t preempt; /* the kernel's count as it is in memory */
+};
+
 struct xkd_os {
 	const char *name;
 	/* Is this ours? Finds the kernel, its slide and its modules; says in one line how (found).
@@ -32,10 +40,21 @@ struct xkd_os {
 	bool (*is_kernel_addr)(struct xkd_target *t, uint64_t va);
 	/* Bytes that prove at a stop that a CPU's tables map our kernel. */
 	bool (*witness)(struct xkd_target *t, uint64_t *va, uint8_t bytes[16]);
+	/* An address that the kernel's whole tables map by linear_pa and their user half does not. */
+	bool (*whole_witness)(struct xkd_target *t, uint64_t *va);
+	/* Tables of which the given ones are the user half; false when there are none such. */
+	bool (*whole_paging)(struct xkd_target *t, struct xkd_paging *pg);
+	/* At a stop: is this kernel still the one that runs? Also completes what an early look could
+	 * not tell. False: another boot. */
+	bool (*still_there)(struct xkd_target *t);
+	/* Addresses that a kernel which is not there yet passes first, for each place it may take. */
+	void (*early)(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg);
 	/* Per-CPU offset of a kernel CPU number. */
 	enum xkd_rc (*percpu)(struct xkd_target *t, int os_cpu, uint64_t *off, struct xkd_err *err);
 	/* The kernel's CPU number for a CPU index of the backend (by GS base and such); -1. */
 	int (*cpu_number)(struct xkd_target *t, int cpu);
+	enum xkd_rc (*cpu_state)(struct xkd_target *t, int cpu, struct xkd_cpu_state_os *st,
+				 struct xkd_err *err);
 	enum xkd_rc (*current)(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err);
 	enum xkd_rc (*task)(struct xkd_target *t, uint64_t addr, struct xkd_task *task,
 			    struct xkd_err *err);
@@ -56,6 +75,8 @@ struct xkd_os {
 };
 extern const struct xkd_os xkd_os_linux;
 extern const struct xkd_os xkd_os_generic;
+/* Calls fn with the early addresses of every personality. */
+void xkd_os_early(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg);
 /* Tries each; generic always fits. found: the line about how. */
 enum xkd_rc xkd_os_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
 #endif

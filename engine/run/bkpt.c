@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include "engine/run/place.h"
+#include <ctype.h>
 #include <elf.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ void xkd_bkpts_fini(struct xkd_bkpts *all)
 		free_bkpt(all->list.p[i]);
 	xkd_vec_fini(&all->list);
 	xkd_vec_fini(&all->placed);
+	xkd_vec_fini(&all->early);
 }
 
 struct collect {
@@ -70,6 +72,16 @@ static bool module_missing(struct xkd_run *r, const char *spec)
 	       !xkd_target_mod_named(r->t, mod);
 }
 
+/* Before a kernel is there every name waits for it; numbers and registers do not. */
+static bool awaits_name(struct xkd_run *r, const char *spec)
+{
+	uint64_t v;
+
+	return !xkd_target_kernel(r->t) && r->t->awaits_kernel &&
+	       (isalpha((unsigned char)*spec) || *spec == '_' || *spec == '*') &&
+	       !xkd_parse_u64(spec, 16, &v);
+}
+
 static enum xkd_rc resolve(struct xkd_run *r, struct xkd_bkpt *b, struct xkd_err *err)
 {
 	struct xkd_symref sym;
@@ -79,6 +91,10 @@ static enum xkd_rc resolve(struct xkd_run *r, struct xkd_bkpt *b, struct xkd_err
 
 	xkd_vec_reset(&b->locs);
 	b->deferred = false;
+	if (awaits_name(r, b->spec)) {
+		b->named = b->deferred = true;
+		return XKD_OK;
+	}
 	if (b->pattern) {
 		struct collect c = { b, 0 };
 
@@ -92,7 +108,7 @@ static enum xkd_rc resolve(struct xkd_run *r, struct xkd_bkpt *b, struct xkd_err
 		return xkd_err_set(err, XKD_NOTFOUND, "no function matches '%s'", b->spec);
 	}
 	if (module_missing(r, b->spec)) {
-		b->deferred = true;
+		b->named = b->deferred = true;
 		return XKD_OK;
 	}
 	/* A plain name first: every place of that name, as a person expects of static functions. */
@@ -100,6 +116,7 @@ static enum xkd_rc resolve(struct xkd_run *r, struct xkd_bkpt *b, struct xkd_err
 	if (rc == XKD_OK || rc == XKD_AMBIGUOUS) {
 		struct collect c = { b, 0 };
 
+		b->named = true;
 		xkd_sym_glob(r->t, b->spec, collect_one, &c);
 		if (!b->locs.n || b->kind > XKD_BP_HW) {
 			xkd_vec_reset(&b->locs);
@@ -198,7 +215,7 @@ void xkd_bkpt_refresh(struct xkd_run *r)
 		bool waited = b->deferred;
 
 		/* Bare addresses stay; names follow their modules. */
-		if (!b->deferred && !b->pattern && !strpbrk(b->spec, "!_") && b->locs.n)
+		if (!b->deferred && !b->pattern && !b->named && !strpbrk(b->spec, "!_") && b->locs.n)
 			continue;
 		if (resolve(r, b, &err)) {
 			b->deferred = true;

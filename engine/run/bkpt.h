@@ -9,6 +9,7 @@ struct xkd_bkpt {
 	bool enabled;
 	bool once;     /* /1: gone after its first hit */
 	bool deferred; /* bu: the module is not there yet */
+	bool named;    /* spec is a symbol: its place follows the kernel to another boot */
 	bool pattern;  /* bm: spec is a pattern, every match a location */
 	enum xkd_bp_kind kind;
 	unsigned size; /* of a watch; 1 otherwise */
@@ -30,5 +31,6 @@ struct xkd_placed {
 struct xkd_bkpts {
 	XKD_VEC(struct xkd_bkpt *) list; /* by id */
 	XKD_VEC(struct xkd_placed) placed;
+	XKD_VEC(uint64_t) early; /* in the target while it runs without a kernel (boot.c) */
 };
 #endif

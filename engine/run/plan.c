@@ -19,6 +19,8 @@ static enum xkd_rc single(struct xkd_run *r, struct xkd_stop *stop, struct xkd_e
 			rc = xkd_err_set(err, XKD_TRANSPORT, "the target is gone: %s", ev.text);
 	}
 	*stop = (struct xkd_stop){ .kind = XKD_STOPPED_STEP, .cpu = r->t->stop_cpu };
+	if (!rc)
+		xkd_run_notice(r);
 	return rc;
 }
 
@@ -34,7 +36,7 @@ enum xkd_rc xkd_run_step(struct xkd_run *r, bool over, struct xkd_stop *stop,
 	uint64_t pc, next;
 	size_t n = 0;
 
-	if (!over || !ctx)
+	if (!over || !ctx || ctx->foreign)
 		return single(r, stop, err);
 	pc = ctx->regs.v[arch->pc];
 	(void)!xkd_ctx_read(ctx, pc, bytes, sizeof(bytes), &n, &ignored);

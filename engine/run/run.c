@@ -209,6 +209,27 @@ static void other_stop(const struct xkd_event *ev, struct xkd_stop *stop)
 	}
 }
 
+/* A breakpoint's address reached in a guest or another address space, or at a place where a kernel
+ * could have started and did not: none of the user's business. A kernel that came or went meanwhile
+ * is taken note of; what is set at pc then counts. */
+static bool elsewhere(struct xkd_run *r, uint64_t pc, int cpu)
+{
+	if (!xkd_target_kernel(r->t)) {
+		bool early = r->bkpts->early.n != 0;
+
+		if (!early)
+			return false;
+		if (!xkd_run_notice(r) || !xkd_target_kernel(r->t))
+			return xkd_run_false_start(r, pc);
+		xkd_run_unawait(r);
+	} else if (xkd_target_kview(r->t, cpu) == XKD_KVIEW_OTHER && !xkd_run_notice(r)) {
+		return xkd_placed_at(r, pc);
+	} else {
+		return false;
+	}
+	return !xkd_placed_at(r, pc);
+}
+
 /* What an event means; true: it is to be shown. */
 static bool judge(struct xkd_run *r, const struct xkd_event *ev, const struct xkd_until *u,
 		  struct xkd_stop *stop)
@@ -224,6 +245,8 @@ static bool judge(struct xkd_run *r, const struct xkd_event *ev, const struct xk
 		return true;
 	}
 	pc = pc_of(r, stop->cpu, &sp);
+	if (ev->reason == XKD_STOP_BP && elsewhere(r, pc, stop->cpu))
+		return false;
 	if (ev->reason == XKD_STOP_WATCH) {
 		if (bkpt_stop(r, ev->watch_addr, true, stop->cpu, &mine, stop))
 			return true;
@@ -268,6 +291,8 @@ static enum xkd_rc run_loop(struct xkd_run *r, const struct xkd_until *u, struct
 		if (!rc)
 			rc = place_until(r, u, err);
 		if (!rc)
+			rc = xkd_run_await(r, err);
+		if (!rc)
 			rc = xkd_target_resume(r->t, &all, err);
 		if (!rc)
 			rc = wait_event(r, -1, &ev, err);
@@ -284,6 +309,8 @@ static void show_modules_changed(struct xkd_run *r)
 	struct xkd_err ignored;
 	uint32_t before = r->t->gen.modules;
 
+	if (xkd_run_notice(r))
+		return;
 	if (r->t->os->modules)
 		(void)!r->t->os->modules(r->t, &ignored);
 	if (r->t->gen.modules != before)
@@ -302,6 +329,7 @@ enum xkd_rc xkd_run_until(struct xkd_run *r, const struct xkd_until *u, struct x
 	}
 	if (r->t->running) /* it would not stop: nothing more can be done to it now */
 		return rc;
+	xkd_run_unawait(r);
 	if (u) /* the plan's own places go */
 		(void)!xkd_place_sync(r, &sync_err);
 	if (rc)

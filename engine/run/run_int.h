@@ -15,6 +15,15 @@ enum xkd_rc xkd_run_step_off(struct xkd_run *r, int cpu, bool *stepped, struct x
 /* Runs until a stop that concerns the user or the plan. */
 enum xkd_rc xkd_run_until(struct xkd_run *r, const struct xkd_until *u, struct xkd_stop *stop,
 			  struct xkd_err *err) XKD_MUST;
+/* boot.c: kernels that come and go. At a stop: is the kernel still the one that was known? If not,
+ * drops what came from it; where none is known, looks for one. Breakpoints follow. Says what it found.
+ * True when a kernel came or went. */
+bool xkd_run_notice(struct xkd_run *r);
+/* Puts in (and takes out) the places that a kernel still to come passes first. */
+enum xkd_rc xkd_run_await(struct xkd_run *r, struct xkd_err *err) XKD_MUST;
+void xkd_run_unawait(struct xkd_run *r);
+/* Is addr such a place and still no kernel known? Then it is taken out. */
+bool xkd_run_false_start(struct xkd_run *r, uint64_t addr);
 /* One instruction, others held. */
 enum xkd_rc xkd_run_one(struct xkd_run *r, int cpu, struct xkd_event *ev, struct xkd_err *err) XKD_MUST;
 #endif

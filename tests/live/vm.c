@@ -15,6 +15,8 @@
  *
  * usage: vm [PAUSE_US]    microseconds to sleep after each round (default 500,
  *                         which leaves the machine around it some air; 0 = none)
+ *        vm spin32        a guest in protected mode that never leaves by itself
+ *        vm spin64        the same in long mode, at a kernel's addresses
  */
 #include <err.h>
 #include <fcntl.h>
@@ -46,6 +48,10 @@ static const uint8_t guest_code[] = {
 	0xeb, 0xed,             /*       jmp loop               */
 };
 
+/* again: inc eax; jmp again. The same bytes do in both modes: in long mode the first two are inc eax. */
+static const uint8_t spin_code[] = { 0xff, 0xc0, 0xeb, 0xfc };
+#define SPIN64_AT 0xffffffff81001000ULL
+
 static int vm_ioctl(int fd, unsigned long req, const char *name, void *arg)
 {
 	int r = ioctl(fd, req, arg);
@@ -64,9 +70,40 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
+static void flat(struct kvm_segment *s, int selector, int type, int is64)
+{
+	*s = (struct kvm_segment){.limit = 0xffffffff, .selector = selector, .type = type,
+				  .present = 1, .s = 1, .g = 1, .db = !is64, .l = is64};
+}
+
+/* Protected mode without paging, or long mode with 2 MiB at 0xffffffff81000000 and at 0. */
+static void spin_state(uint8_t *mem, struct kvm_sregs *sregs, struct kvm_regs *regs, int is64)
+{
+	uint64_t *pml4 = (uint64_t *)(mem + 0x2000), *pdpt = (uint64_t *)(mem + 0x3000);
+	uint64_t *pd = (uint64_t *)(mem + 0x4000);
+
+	memcpy(mem + ENTRY, spin_code, sizeof(spin_code));
+	flat(&sregs->cs, 8, 11, is64);
+	flat(&sregs->ds, 16, 3, 0);
+	sregs->es = sregs->ss = sregs->ds;
+	sregs->cr0 |= 1;
+	regs->rip = ENTRY;
+	if (!is64)
+		return;
+	pml4[0] = pml4[511] = 0x3003;
+	pdpt[0] = pdpt[510] = 0x4003;
+	pd[0] = pd[8] = 0x83;
+	sregs->cr3 = 0x2000;
+	sregs->cr4 |= 0x20;
+	sregs->cr0 |= 0x80000000;
+	sregs->efer |= 0x500;
+	regs->rip = SPIN64_AT;
+}
+
 int main(int argc, char **argv)
 {
-	long pause_us = argc > 1 ? strtol(argv[1], NULL, 0) : 500;
+	int spin = argc > 1 && !strncmp(argv[1], "spin", 4);
+	long pause_us = argc > 1 && !spin ? strtol(argv[1], NULL, 0) : 500;
 	uint64_t rounds = 0;
 	int64_t next = 0;
 
@@ -108,8 +145,10 @@ int main(int argc, char **argv)
 	VM_IOCTL(vcpu, KVM_GET_SREGS, &sregs);
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
-	VM_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
 	struct kvm_regs regs = {.rip = ENTRY, .rsp = 0x8000, .rflags = 2};
+	if (spin)
+		spin_state(mem, &sregs, &regs, !strcmp(argv[1], "spin64"));
+	VM_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
 	VM_IOCTL(vcpu, KVM_SET_REGS, &regs);
 
 	for (;;) {

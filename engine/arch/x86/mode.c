@@ -47,6 +47,35 @@ bool xkd_x86_irqs_on(const struct xkd_regs *r)
 	return xkd_reg_known(r, X86R_EFL) && (r->v[X86R_EFL] & X86_EFL_IF);
 }
 
+/* A guest runs with EFER.SVME set (AMD APM volume 2, 15.5.1: VMRUN wants it in the guest's state) or
+ * with CR4.VMXE set (SDM volume 3, 23.8: a fixed bit in VMX operation); firmware and a kernel that
+ * was just started have neither. */
+bool xkd_x86_may_be_guest(const struct xkd_regs *r)
+{
+	if (!xkd_reg_known(r, X86R_EFER) || !xkd_reg_known(r, X86R_CR4))
+		return true;
+	return (r->v[X86R_EFER] & X86_EFER_SVME) || (r->v[X86R_CR4] & X86_CR4_VMXE);
+}
+
+bool xkd_x86_code_linear(const struct xkd_regs *r, uint64_t pc, uint64_t *addr)
+{
+	bool real = xkd_reg_known(r, X86R_CR0) && !(r->v[X86R_CR0] & X86_CR0_PE);
+
+	*addr = pc;
+	if (xkd_x86_mode(r) == XKD_MODE_64)
+		return true;
+	if (xkd_reg_known(r, X86R_CS_BASE)) {
+		*addr = (uint32_t)(r->v[X86R_CS_BASE] + pc);
+		return true;
+	}
+	if (!real)
+		return !xkd_reg_known(r, X86R_CR0); /* flat as far as anybody can tell */
+	if (!xkd_reg_known(r, X86R_CS))
+		return false;
+	*addr = pc + (r->v[X86R_CS] << 4);
+	return true;
+}
+
 /* Bases: 0 in 64-bit and flat protected mode but for fs and gs; selector * 16 in real mode. */
 static bool seg_base(const struct xkd_regs *r, int seg, uint64_t *base)
 {

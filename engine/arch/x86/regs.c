@@ -22,7 +22,7 @@ const char *const xkd_x86_reg_names[X86R_N] = {
 	[X86R_IDT_BASE] = "idt_base", [X86R_IDT_LIMIT] = "idt_limit",
 	[X86R_GDT_BASE] = "gdt_base", [X86R_GDT_LIMIT] = "gdt_limit",
 	[X86R_TR] = "tr", [X86R_TR_BASE] = "tr_base", [X86R_LDT] = "ldt",
-	[X86R_CS_ATTR] = "cs_attr",
+	[X86R_CS_ATTR] = "cs_attr", [X86R_CS_BASE] = "cs_base",
 	[X86R_DR0] = "dr0", [X86R_DR1] = "dr1", [X86R_DR2] = "dr2", [X86R_DR3] = "dr3",
 	[X86R_DR6] = "dr6", [X86R_DR7] = "dr7",
 };

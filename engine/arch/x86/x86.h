@@ -14,6 +14,7 @@ enum xkd_x86_reg {
 	X86R_IDT_BASE, X86R_IDT_LIMIT, X86R_GDT_BASE, X86R_GDT_LIMIT,
 	X86R_TR, X86R_TR_BASE, X86R_LDT,
 	X86R_CS_ATTR, /* second word of CS's descriptor, where a backend knows it */
+	X86R_CS_BASE, /* likewise */
 	X86R_DR0, X86R_DR1, X86R_DR2, X86R_DR3, X86R_DR6, X86R_DR7,
 	X86R_N
 };
@@ -24,7 +25,9 @@ _Static_assert(X86R_N <= XKD_NREGS, "known is a 64-bit mask");
 #define X86_CR0_PG (1ULL << 31)
 #define X86_CR4_PAE (1ULL << 5)
 #define X86_CR4_LA57 (1ULL << 12)
+#define X86_CR4_VMXE (1ULL << 13)
 #define X86_EFER_LMA (1ULL << 10)
+#define X86_EFER_SVME (1ULL << 12)
 #define X86_EFL_IF (1ULL << 9)
 #define X86_EFL_VM (1ULL << 17)
 #define X86_ATTR_L (1ULL << 21)
@@ -44,6 +47,8 @@ int xkd_x86_reg_export(const struct xkd_reglayout *l, int reg);
 enum xkd_cpumode xkd_x86_mode(const struct xkd_regs *regs);
 bool xkd_x86_is_user(const struct xkd_regs *regs);
 bool xkd_x86_irqs_on(const struct xkd_regs *regs);
+bool xkd_x86_may_be_guest(const struct xkd_regs *regs);
+bool xkd_x86_code_linear(const struct xkd_regs *regs, uint64_t pc, uint64_t *addr);
 bool xkd_x86_ea(const struct xkd_regs *regs, const struct xkd_insn *insn, uint64_t *off,
 		uint64_t *addr);
 

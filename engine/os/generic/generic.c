@@ -2,10 +2,31 @@
 #include "engine/os/os.h"
 #include "base/str.h"
 
+static const char *doing(struct xkd_target *t, const struct xkd_regs *regs)
+{
+	static const char *const words[] = {
+		[XKD_MODE_16] = "runs 16-bit code (firmware or a boot loader)",
+		[XKD_MODE_32] = "runs 32-bit code (firmware or a boot loader)",
+		[XKD_MODE_64] = "runs 64-bit code of its own",
+	};
+
+	return t->arch->may_be_guest(regs) ? "may be inside a guest" : words[t->arch->mode(regs)];
+}
+
 static enum xkd_rc generic_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err)
 {
-	if (!found->len)
-		xkd_buf_str(found, "no kernel that is known here: raw memory, registers and code only");
+	const struct xkd_regs *regs;
+	struct xkd_err ignored;
+
+	if (found->len)
+		return XKD_OK;
+	t->awaits_kernel = true;
+	if (xkd_target_regs(t, t->stop_cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored))
+		xkd_buf_str(found, "no kernel that is known here");
+	else
+		xkd_buf_printf(found, "no kernel is there yet that is known: CPU %d %s", t->stop_cpu,
+			       doing(t, regs));
+	xkd_buf_str(found, "; memory, registers and code are raw");
 	return XKD_OK;
 }
 

@@ -63,13 +63,46 @@ static bool try_candidate(void *arg, struct xkd_image *img)
 	return false;
 }
 
+/* The direct map, proved by one page: the image's own first one. */
+static void learn_direct_map(struct xkd_target *t, struct xkd_linux *lx, const struct linux_view *v,
+			     uint64_t base_var)
+{
+	struct xkd_err ignored;
+	struct xkd_xlat x;
+	uint8_t b[8];
+
+	lx->dm_known = false;
+	if (xkd_mem_read(t, &v->sp, base_var, b, 8, NULL, &ignored))
+		return;
+	lx->dm_base = xkd_get_le(b, 8);
+	for (size_t i = 0; i < t->ram.n; i++)
+		if (t->ram.p[i].start + t->ram.p[i].size > lx->dm_size)
+			lx->dm_size = t->ram.p[i].start + t->ram.p[i].size;
+	lx->dm_known = lx->pa_known && lx->dm_size &&
+		       !xkd_mem_xlat(t, &v->sp, lx->dm_base + lx->text_pa, &x, &ignored) && x.ok &&
+		       x.pa == lx->text_pa;
+}
+
+/* Before the scheduler runs, tables and maps are still being made (SYSTEM_SCHEDULING is 1). */
+static bool booted(struct xkd_target *t, const struct linux_view *v, struct xkd_image *img,
+		   int64_t slide)
+{
+	struct xkd_err ignored;
+	uint8_t b[4];
+	uint64_t a;
+
+	return !sym_addr(img, "system_state", &a) ||
+	       (!xkd_mem_read(t, &v->sp, a + (uint64_t)slide, b, 4, NULL, &ignored) &&
+		xkd_get_le(b, 4) != 0);
+}
+
 /* Where the image lies in physical memory, the direct map, and the kernel's own tables. */
 static void learn_memory(struct xkd_target *t, struct xkd_linux *lx, const struct linux_view *v,
 			 struct xkd_image *img, int64_t slide)
 {
 	struct xkd_err ignored;
 	struct xkd_xlat x;
-	uint64_t a, val;
+	uint64_t a;
 
 	if (!v->has_pg)
 		return;
@@ -77,7 +110,9 @@ static void learn_memory(struct xkd_target *t, struct xkd_linux *lx, const struc
 		lx->text_pa = x.pa;
 		lx->pa_known = true;
 	}
-	if (lx->pa_known && sym_addr(img, "swapper_pg_dir", &a)) {
+	/* the macro swapper_pg_dir; init_level4_pgt before 4.13 */
+	if (lx->pa_known && (sym_addr(img, "init_top_pgt", &a) || sym_addr(img, "swapper_pg_dir", &a) ||
+			     sym_addr(img, "init_level4_pgt", &a))) {
 		lx->paging = v->pg;
 		lx->paging.root = a + (uint64_t)slide - lx->text_va + lx->text_pa;
 		lx->paging_known = !xkd_mem_xlat(t, &(struct xkd_space){ .kind = XKD_SP_PT,
@@ -85,23 +120,25 @@ static void learn_memory(struct xkd_target *t, struct xkd_linux *lx, const struc
 						 lx->text_va, &x, &ignored) &&
 				   x.ok && x.pa == lx->text_pa;
 	}
-	if (sym_addr(img, "page_offset_base", &a)) {
-		uint8_t b[8];
+	if (sym_addr(img, "page_offset_base", &a))
+		learn_direct_map(t, lx, v, a + (uint64_t)slide);
+	/* .data is never in the user half; .rodata may be (pti_clone_kernel_text) */
+	if (sym_addr(img, "init_task", &a) && a + (uint64_t)slide - lx->text_va < lx->end_va - lx->text_va)
+		lx->data_va = a + (uint64_t)slide;
+	lx->complete = booted(t, v, img, slide);
+}
 
-		if (!xkd_mem_read(t, &v->sp, a + (uint64_t)slide, b, 8, NULL, &ignored)) {
-			val = xkd_get_le(b, 8);
-			lx->dm_base = val;
-			/* proved by one page: the image's own first one */
-			if (lx->pa_known && !xkd_mem_xlat(t, &v->sp, val + lx->text_pa, &x, &ignored) &&
-			    x.ok && x.pa == lx->text_pa)
-				lx->dm_known = true;
+void linux_learn_more(struct xkd_target *t)
+{
+	struct xkd_linux *lx = linux_of(t);
+	struct xkd_module *k = xkd_target_kernel(t);
+	struct linux_view v[2];
+
+	for (size_t i = 0; i < t->cpus.n && i < 64 && !lx->complete && k && k->img; i++)
+		if (xkd_target_kview(t, (int)i) == XKD_KVIEW_OK && linux_views(t, (int)i, v)) {
+			learn_memory(t, lx, &v[0], k->img, k->slide);
+			return;
 		}
-	}
-	for (size_t i = 0; i < t->ram.n; i++)
-		if (t->ram.p[i].start + t->ram.p[i].size > lx->dm_size)
-			lx->dm_size = t->ram.p[i].start + t->ram.p[i].size;
-	if (!lx->dm_size)
-		lx->dm_known = false;
 }
 
 static void read_release(struct xkd_target *t, const struct linux_view *v, struct xkd_image *img,
@@ -228,49 +265,70 @@ static void say_found(const struct search *s, size_t nsyms, struct xkd_buf *foun
 		xkd_buf_printf(found, " (%s is of another build)", s->last);
 }
 
+static bool fatal(enum xkd_rc rc)
+{
+	return rc == XKD_TRANSPORT || rc == XKD_CANCELED;
+}
+
+/* How hard a look is: only what is verified at once; then the page tables are scanned; then memory
+ * without files. A CPU inside a guest costs time in the later ones, so each goes over all CPUs. */
+enum look { LOOK_IDT, LOOK_SCAN, LOOK_MEMORY, LOOKS };
+
+/* OK: found (s->img). NOTFOUND with text in found: a kernel that no file is there for. */
+static enum xkd_rc look(struct search *s, enum look how, struct xkd_buf *found, size_t *nsyms,
+			struct xkd_err *err)
+{
+	struct xkd_target *t = s->t;
+	enum xkd_rc rc;
+
+	s->handler = s->text = 0;
+	rc = how == LOOK_IDT ? linux_divide_handler(t, s->v, &s->handler, err) :
+			       linux_scan_text(t, s->v, &s->text, err);
+	if (rc)
+		return fatal(rc) ? rc : XKD_NOTFOUND;
+	if (how != LOOK_MEMORY) {
+		xkd_find_kernels(&t->sympath, t->find, t->log, try_candidate, s);
+		return s->img ? XKD_OK : XKD_NOTFOUND;
+	}
+	rc = from_memory(s, nsyms, err);
+	if (!rc || fatal(rc))
+		return rc;
+	(void)!explain(s, found, err);
+	return XKD_NOTFOUND;
+}
+
+static enum xkd_rc search(struct search *s, struct linux_view v[2], struct xkd_buf *found,
+			  size_t *nsyms, struct xkd_err *err)
+{
+	for (int how = LOOK_IDT; how < LOOKS; how++)
+		for (size_t cpu = 0; cpu < s->t->cpus.n && cpu < 64; cpu++) {
+			size_t n = linux_views(s->t, (int)cpu, v);
+
+			for (size_t i = 0; i < n; i++) {
+				enum xkd_rc rc;
+
+				s->v = &v[i];
+				rc = look(s, how, found, nsyms, err);
+				if (rc != XKD_NOTFOUND || found->len)
+					return rc;
+			}
+		}
+	return XKD_NOTFOUND;
+}
+
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err)
 {
 	struct search s = { .t = t };
 	struct linux_view v[2];
-	enum xkd_rc rc;
 	size_t nsyms = 0;
+	enum xkd_rc rc = search(&s, v, found, &nsyms, err);
 
-	for (size_t cpu = 0; cpu < t->cpus.n && cpu < 64; cpu++) {
-		size_t n = linux_views(t, (int)cpu, v);
-
-		for (size_t i = 0; i < n; i++) {
-			s.v = &v[i];
-			s.handler = s.text = 0;
-			rc = linux_divide_handler(t, s.v, &s.handler, err);
-			if (rc == XKD_TRANSPORT || rc == XKD_CANCELED)
-				return rc;
-			if (rc)
-				s.handler = 0;
-			else
-				xkd_find_kernels(&t->sympath, t->find, t->log, try_candidate, &s);
-			if (s.img)
-				goto have;
-			rc = linux_scan_text(t, s.v, &s.text, err);
-			if (rc == XKD_TRANSPORT || rc == XKD_CANCELED)
-				return rc;
-			if (rc)
-				continue;
-			xkd_find_kernels(&t->sympath, t->find, t->log, try_candidate, &s);
-			if (s.img)
-				goto have;
-			rc = from_memory(&s, &nsyms, err);
-			if (rc == XKD_TRANSPORT || rc == XKD_CANCELED)
-				return rc;
-			if (!rc)
-				goto have;
-			if (explain(&s, found, err) == XKD_NOTFOUND && found->len)
-				return XKD_NOTFOUND;
-		}
-	}
-	return XKD_NOTFOUND;
-have:
+	if (rc)
+		return rc;
 	rc = adopt(&s, err);
 	t->os = &xkd_os_linux;
+	for (size_t i = 0; i < t->cpus.n; i++) /* asked while no kernel was known */
+		t->cpus.p[i].kview = XKD_KVIEW_UNTRIED;
 	say_found(&s, nsyms, found);
 	if (!rc)
 		rc = linux_modules(t, err);

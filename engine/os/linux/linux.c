@@ -50,6 +50,21 @@ static bool linux_witness(struct xkd_target *t, uint64_t *va, uint8_t bytes[16])
 	return lx->witness_va != 0;
 }
 
+static bool linux_whole_witness(struct xkd_target *t, uint64_t *va)
+{
+	*va = linux_of(t)->data_va;
+	return *va != 0;
+}
+
+/* The user half lies in the page behind the kernel half (arch/x86/include/asm/pgtable.h). */
+static bool linux_whole_paging(struct xkd_target *t, struct xkd_paging *pg)
+{
+	if (!pg->on || pg->levels < 4 || !(pg->root & LINUX_PTI_USER))
+		return false;
+	pg->root &= ~LINUX_PTI_USER;
+	return true;
+}
+
 const struct xkd_os xkd_os_linux = {
 	.name = "linux",
 	.attach = linux_attach,
@@ -60,6 +75,11 @@ const struct xkd_os xkd_os_linux = {
 	.kernel_paging = linux_kernel_paging,
 	.is_kernel_addr = linux_is_kernel_addr,
 	.witness = linux_witness,
+	.whole_witness = linux_whole_witness,
+	.whole_paging = linux_whole_paging,
+	.still_there = linux_still_there,
+	.early = linux_early,
+	.cpu_state = linux_cpu_state,
 	.percpu = linux_percpu,
 	.cpu_number = linux_cpu_number,
 	.current = linux_current,

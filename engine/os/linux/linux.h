@@ -7,6 +7,7 @@
 
 #define XKD_LINUX_CPUS 8192
 #define LINUX_KERNEL_MAP 0xffffffff80000000ULL /* __START_KERNEL_map, x86-64 */
+#define LINUX_PTI_USER 0x1000ULL /* PTI_PGTABLE_SWITCH_BIT: the root is the user half */
 #define LINUX_KERNEL_MAP_END 0xffffffffc0000000ULL
 
 struct xkd_linux {
@@ -17,6 +18,9 @@ struct xkd_linux {
 	uint64_t dm_base, dm_size;
 	bool paging_known; /* swapper_pg_dir */
 	struct xkd_paging paging;
+	uint64_t data_va; /* in the image, outside what the user half of split tables maps; 0: none */
+	bool complete;	  /* the memory layout was learned at a time when all of it was set up */
+	uint64_t jiffies; /* as of the last stop */
 	uint64_t witness_va;
 	uint8_t witness[16];
 	/* __per_cpu_offset, as far as filled */
@@ -59,6 +63,14 @@ enum xkd_rc linux_module_from_memory(struct xkd_target *t, struct xkd_module *m,
 				     struct xkd_image **img, struct xkd_err *err);
 /* --- attach.c --- */
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
+/* Learns the memory layout again when the first look came too early. */
+void linux_learn_more(struct xkd_target *t);
+/* --- boot.c: early boot and reboots --- */
+bool linux_still_there(struct xkd_target *t);
+void linux_early(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg);
+/* --- cpus.c --- */
+enum xkd_rc linux_cpu_state(struct xkd_target *t, int cpu, struct xkd_cpu_state_os *st,
+			    struct xkd_err *err);
 /* --- modules.c --- */
 enum xkd_rc linux_modules(struct xkd_target *t, struct xkd_err *err);
 /* --- tasks.c --- */

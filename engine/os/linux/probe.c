@@ -4,7 +4,6 @@
 #include "engine/os/linux/linux.h"
 #include <string.h>
 
-#define PTI_USER_BIT 0x1000ULL /* arch/x86/include/asm/processor-flags.h: X86_CR3_PTI_PCID_USER's table half */
 #define STEP 0x200000ULL       /* kernels are aligned to 2 MiB (CONFIG_PHYSICAL_ALIGN's least) */
 #define IDENTIFY_MAX (96u << 20)
 
@@ -33,8 +32,12 @@ size_t linux_views(struct xkd_target *t, int cpu, struct linux_view v[2])
 		v[0].cpu = v[1].cpu = cpu;
 		v[0].has_pg = v[1].has_pg = true;
 		v[1].pg = v[0].pg;
-		v[1].pg.root &= ~PTI_USER_BIT;
+		v[1].pg.root &= ~LINUX_PTI_USER;
 		n = v[1].pg.root == v[0].pg.root ? 1 : 2;
+		if (n == 2 && t->arch->is_user(regs)) { /* the likelier one first */
+			v[0].pg = v[1].pg;
+			v[1].pg.root |= LINUX_PTI_USER;
+		}
 		for (size_t i = 0; i < n; i++)
 			v[i].sp = (struct xkd_space){ .kind = XKD_SP_PT, .pg = v[i].pg };
 		return n;
@@ -111,7 +114,27 @@ enum xkd_rc linux_notes_id(struct xkd_target *t, const struct linux_view *v, str
 
 static const uint8_t note_head[16] = { 4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0 };
 
-static void look_in(const uint8_t *b, size_t n, char *banner, size_t max, struct xkd_buildid *id)
+/* The vDSOs lie in the kernel's image as ELF files of their own, each with a note in its first page.
+ * b is page-aligned in the target but for lead bytes before it. */
+static bool in_elf_page(const uint8_t *b, size_t lead, const uint8_t *p)
+{
+	size_t off = (size_t)(p - b);
+
+	return off >= lead && !memcmp(b + lead + ((off - lead) & ~(size_t)4095), "\177ELF", 4);
+}
+
+static const uint8_t *kernel_note(const uint8_t *b, size_t n, size_t lead)
+{
+	const uint8_t *p = b;
+
+	while ((p = memmem(p, n - (size_t)(p - b), note_head, sizeof(note_head))) &&
+	       in_elf_page(b, lead, p))
+		p++;
+	return p;
+}
+
+static void look_in(const uint8_t *b, size_t n, size_t lead, char *banner, size_t max,
+		    struct xkd_buildid *id)
 {
 	static const char word[] = "Linux version ";
 	const uint8_t *p;
@@ -125,7 +148,7 @@ static void look_in(const uint8_t *b, size_t n, char *banner, size_t max, struct
 		banner[len] = 0;
 		banner[strcspn(banner, "\n")] = 0;
 	}
-	if (!id->n && (p = memmem(b, n, note_head, sizeof(note_head))) &&
+	if (!id->n && (p = kernel_note(b, n, lead)) &&
 	    n - (size_t)(p - b) >= sizeof(note_head) + 20) {
 		memcpy(id->b, p + sizeof(note_head), 20);
 		id->n = 20;
@@ -148,7 +171,7 @@ void linux_identify(struct xkd_target *t, const struct linux_view *v, uint64_t t
 		if (xkd_mem_read(t, &v->sp, text + off, buf + OVERLAP, CHUNK, &done, &ignored) ==
 		    XKD_CANCELED)
 			break;
-		look_in(buf, OVERLAP + done, banner, max, id);
+		look_in(buf, OVERLAP + done, OVERLAP, banner, max, id);
 		memmove(buf, buf + CHUNK, OVERLAP);
 		if (!done && off > IDENTIFY_MAX / 2)
 			break;

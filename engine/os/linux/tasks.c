@@ -78,6 +78,8 @@ int linux_cpu_number(struct xkd_target *t, int cpu)
 
 	if (t->cpus.p[cpu].os_cpu >= 0)
 		return t->cpus.p[cpu].os_cpu;
+	if (xkd_target_kview(t, cpu) == XKD_KVIEW_OTHER)
+		return cpu; /* its bases are a guest's */
 	if (xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored))
 		return -1;
 	if (!reg_named(t, regs, "gs_base", &base[0]))
@@ -251,7 +253,8 @@ void linux_describe(struct xkd_target *t, int cpu, struct xkd_out *out)
 	xkd_out(out, " comm: ");
 	xkd_out_foreign(out, XKD_ST_STR, task.comm, strlen(task.comm));
 	xkd_out_key(out, XKD_ST_NUM, "cpu", " cpu: %d", linux_cpu_number(t, cpu));
-	if (!xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored) &&
+	if (xkd_target_kview(t, cpu) != XKD_KVIEW_OTHER &&
+	    !xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored) &&
 	    reg_named(t, regs, "cr3", &cr3))
 		xkd_out_key(out, XKD_ST_DIM, "cr3", " cr3: %llx", (unsigned long long)cr3);
 	xkd_out_end(out);

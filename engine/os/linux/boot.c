@@ -1,0 +1,77 @@
+/* A kernel that comes and goes: the places that one passes first while it boots, and whether the one
+ * that is known still runs. Firmware and a kernel that was just started show neither our kernel's
+ * tables nor virtualisation switched on; a CPU inside a guest shows the latter. */
+#include "engine/os/linux/linux.h"
+#include "base/str.h"
+
+#define SLIDE_STEP 0x200000ULL /* CONFIG_PHYSICAL_ALIGN of distribution kernels */
+#define CANDIDATES_MAX 8
+
+static bool same_boot(struct xkd_target *t)
+{
+	struct xkd_linux *lx = linux_of(t);
+	struct xkd_symref sym;
+	struct xkd_err ignored;
+	uint64_t now;
+
+	if (xkd_sym_named(t, "lk!jiffies_64", &sym, &ignored) ||
+	    xkd_kread_u(t, sym.addr, 8, &now, &ignored))
+		return true;
+	if (now < lx->jiffies)
+		return false;
+	lx->jiffies = now;
+	return true;
+}
+
+bool linux_still_there(struct xkd_target *t)
+{
+	struct xkd_linux *lx = linux_of(t);
+	bool seen = false, guest = false;
+
+	for (size_t i = 0; i < t->cpus.n && i < 64 && !seen; i++) {
+		int cpu = (int)((t->stop_cpu + i) % t->cpus.n);
+		const struct xkd_regs *regs;
+		struct xkd_err ignored;
+
+		seen = xkd_target_kview(t, cpu) != XKD_KVIEW_OTHER;
+		if (!seen && xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored))
+			return true; /* nothing can be told */
+		guest |= !seen && t->arch->may_be_guest(regs);
+	}
+	if (!seen && !guest)
+		return false;
+	xkd_vec_reset(&lx->percpu); /* early boot moves the areas */
+	if (!lx->complete)
+		linux_learn_more(t);
+	return same_boot(t);
+}
+
+struct early {
+	bool (*fn)(void *arg, uint64_t addr);
+	void *arg;
+	unsigned images;
+};
+
+/* The first C function that runs at the kernel's own addresses, at every slide that fits. */
+static bool candidate(void *arg, struct xkd_image *img)
+{
+	struct early *e = arg;
+	struct xkd_sym start, end;
+	size_t n;
+
+	if (xkd_image_sym_named(img, "x86_64_start_kernel", &start, &n) ||
+	    xkd_image_sym_named(img, "_end", &end, &n) || start.addr < LINUX_KERNEL_MAP)
+		return true;
+	for (uint64_t slide = 0; end.addr + slide <= LINUX_KERNEL_MAP_END && end.addr + slide > end.addr - 1;
+	     slide += SLIDE_STEP)
+		if (!e->fn(e->arg, start.addr + slide))
+			return false;
+	return ++e->images < CANDIDATES_MAX;
+}
+
+void linux_early(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg)
+{
+	struct early e = { .fn = fn, .arg = arg };
+
+	xkd_find_kernels(&t->sympath, t->find, t->log, candidate, &e);
+}
