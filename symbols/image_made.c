@@ -1,7 +1,7 @@
-/* Made images: symbols and sections that come from no file are put into the form of one, an ELF file
- * in memory of our own, so that whatever asks an image (names, types, unwinding) meets what it knows.
- * Invariants: what is handed in has been checked by nobody, so counts and sizes are bounded here; the
- * finished bytes go through the same checks as a file's. */
+/* Made images: symbols and sections that come from no file are put into the form of one, an ELF
+ * file in memory of our own, so that whatever asks an image (names, types, unwinding) meets what it
+ * knows. Invariants: what is handed in has been checked by nobody, so counts and sizes are bounded
+ * here; the finished bytes go through the same checks as a file's. */
 #include "symbols/image_made.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -60,14 +60,15 @@ static enum xkd_rc check(struct making *k, struct xkd_err *err)
 
 		bytes += s->data ? s->size : 0;
 		if (bytes > BYTES_MAX || s->addr + s->size < s->addr)
-			return xkd_err_set(err, XKD_BADDATA, "section %.40s %s: 0x%llx bytes", s->name,
-					   m->origin, (unsigned long long)s->size);
+			return xkd_err_set(err, XKD_BADDATA, "section %.40s %s: 0x%llx bytes",
+					   s->name, m->origin, (unsigned long long)s->size);
 		if (s->loaded && s->size)
 			k->secs[k->nsecs++] = (struct order){ s->addr, (uint32_t)i };
 	}
 	qsort(k->secs, k->nsecs, sizeof(*k->secs), by_addr);
 	for (size_t i = 1; i < k->nsecs; i++) {
-		const struct xkd_made_sec *a = &m->sec[k->secs[i - 1].i], *b = &m->sec[k->secs[i].i];
+		const struct xkd_made_sec *a = &m->sec[k->secs[i - 1].i],
+					  *b = &m->sec[k->secs[i].i];
 
 		if (b->addr - a->addr < a->size)
 			return xkd_err_set(err, XKD_BADDATA, "sections %.40s and %.40s %s overlap",
@@ -110,7 +111,9 @@ static void add_sections(struct making *k)
 
 		xkd_buf_pad(&k->out, (k->out.len + 15) & ~(size_t)15);
 		*sh = (Elf64_Shdr){ .sh_name = add_name(&k->shstr, s->name),
-				    .sh_type = !s->data ? SHT_NOBITS : note ? SHT_NOTE : SHT_PROGBITS,
+				    .sh_type = !s->data ? SHT_NOBITS
+					       : note	? SHT_NOTE
+							: SHT_PROGBITS,
 				    .sh_flags = (s->loaded ? SHF_ALLOC : 0) |
 						(s->exec ? SHF_EXECINSTR : 0),
 				    .sh_addr = s->loaded ? s->addr : 0,
@@ -151,13 +154,19 @@ static void add_symbols(struct making *k, Elf64_Shdr *symtab, Elf64_Shdr *strtab
 	for (size_t i = 0; i < n; i++)
 		sym[i + 1].st_name = add_name(&k->str, k->m->sym[i].name);
 	xkd_buf_pad(&k->out, (k->out.len + 15) & ~(size_t)15);
-	*symtab = (Elf64_Shdr){ .sh_name = add_name(&k->shstr, ".symtab"), .sh_type = SHT_SYMTAB,
-				.sh_offset = k->out.len, .sh_size = (n + 1) * sizeof(*sym),
-				.sh_link = (uint32_t)(strtab - k->sh), .sh_addralign = 8,
+	*symtab = (Elf64_Shdr){ .sh_name = add_name(&k->shstr, ".symtab"),
+				.sh_type = SHT_SYMTAB,
+				.sh_offset = k->out.len,
+				.sh_size = (n + 1) * sizeof(*sym),
+				.sh_link = (uint32_t)(strtab - k->sh),
+				.sh_addralign = 8,
 				.sh_entsize = sizeof(*sym) };
 	xkd_buf_add(&k->out, sym, (n + 1) * sizeof(*sym));
-	*strtab = (Elf64_Shdr){ .sh_name = add_name(&k->shstr, ".strtab"), .sh_type = SHT_STRTAB,
-				.sh_offset = k->out.len, .sh_size = k->str.len, .sh_addralign = 1 };
+	*strtab = (Elf64_Shdr){ .sh_name = add_name(&k->shstr, ".strtab"),
+				.sh_type = SHT_STRTAB,
+				.sh_offset = k->out.len,
+				.sh_size = k->str.len,
+				.sh_addralign = 1 };
 	xkd_buf_add(&k->out, k->str.s, k->str.len);
 	free(sym);
 	free(o);
@@ -167,8 +176,11 @@ static void build(struct making *k)
 {
 	Elf64_Ehdr eh = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
 				       EV_CURRENT },
-			  .e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
-			  .e_ehsize = sizeof(eh), .e_shentsize = sizeof(Elf64_Shdr) };
+			  .e_type = ET_EXEC,
+			  .e_machine = EM_X86_64,
+			  .e_version = EV_CURRENT,
+			  .e_ehsize = sizeof(eh),
+			  .e_shentsize = sizeof(Elf64_Shdr) };
 	Elf64_Shdr *tail;
 
 	k->nsh = k->m->nsec + 4;
@@ -179,8 +191,11 @@ static void build(struct making *k)
 	xkd_buf_add(&k->out, &eh, sizeof(eh));
 	add_sections(k);
 	add_symbols(k, &tail[0], &tail[1]);
-	tail[2] = (Elf64_Shdr){ .sh_name = add_name(&k->shstr, ".shstrtab"), .sh_type = SHT_STRTAB,
-				.sh_offset = k->out.len, .sh_size = k->shstr.len, .sh_addralign = 1 };
+	tail[2] = (Elf64_Shdr){ .sh_name = add_name(&k->shstr, ".shstrtab"),
+				.sh_type = SHT_STRTAB,
+				.sh_offset = k->out.len,
+				.sh_size = k->shstr.len,
+				.sh_addralign = 1 };
 	xkd_buf_add(&k->out, k->shstr.s, k->shstr.len);
 	xkd_buf_pad(&k->out, (k->out.len + 15) & ~(size_t)15);
 	eh.e_shoff = k->out.len;
@@ -205,7 +220,8 @@ enum xkd_rc xkd_image_make(const struct xkd_made *m, struct xkd_log *log, struct
 	if (!rc) {
 		build(&k);
 		/* a mapping like a file's, so that one way frees both */
-		map = mmap(NULL, k.out.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		map = mmap(NULL, k.out.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			   0);
 		if (map == MAP_FAILED) {
 			rc = xkd_err_set(err, XKD_NOMEM, "no memory for the symbols %s", m->origin);
 		} else {

@@ -1,14 +1,14 @@
 /* kallsyms: finds the tables in a kernel's memory by their structure, and decodes them.
  *
- * Of all tables only the 256 tokens with their index have a shape of their own (the index's 256 rising
- * offsets end each token at a NUL). The number of symbols and the names lie before them in every
- * layout; they are proved by the markers, which give the offset of each 256th name and lie right
- * behind. That also tells one-byte lengths from two-byte ones wherever a long name exists. Where the
- * addresses lie and how they are coded is tried in every known way; the way that puts _text (or
- * _stext) where the text is known to be, and the banner where there is one, is kept.
+ * Of all tables only the 256 tokens with their index have a shape of their own (the index's 256
+ * rising offsets end each token at a NUL). The number of symbols and the names lie before them in
+ * every layout; they are proved by the markers, which give the offset of each 256th name and lie
+ * right behind. That also tells one-byte lengths from two-byte ones wherever a long name exists.
+ * Where the addresses lie and how they are coded is tried in every known way; the way that puts
+ * _text (or _stext) where the text is known to be, and the banner where there is one, is kept.
  *
- * Invariants: mem is hostile; every read is inside it, and the search has a budget of steps, so that
- * no bytes can make it take long. */
+ * Invariants: mem is hostile; every read is inside it, and the search has a budget of steps, so
+ * that no bytes can make it take long. */
 #include "symbols/kallsyms.h"
 #include "base/str.h"
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 #define TOKENS 256
 #define INDEX_LEN (2 * TOKENS)
-#define TOKEN_MAX 512	  /* bytes of one token, a bound */
+#define TOKEN_MAX 512 /* bytes of one token, a bound */
 #define PER_MARKER 256
 #define SYMS_MAX (4u << 20)
 #define NAME_MAX_LEN 1023 /* KSYM_NAME_LEN is 128, and 512 since 6.1 */
@@ -49,7 +49,8 @@ static bool fits_at(const uint8_t *p, size_t table, const uint8_t *index, size_t
 	unsigned plain = 0;
 
 	for (unsigned i = 1; i < TOKENS; i++) {
-		size_t at = xkd_get_le(index + 2 * (size_t)i, 2), from = xkd_get_le(index + 2 * i - 2, 2);
+		size_t at = xkd_get_le(index + 2 * (size_t)i, 2),
+		       from = xkd_get_le(index + 2 * i - 2, 2);
 
 		if (p[table + at - 1] || memchr(p + table + from, 0, at - from - 1))
 			return false;
@@ -82,7 +83,8 @@ static bool index_like(const uint8_t *index)
 
 bool xkd_kallsyms_tokens(const uint8_t *mem, size_t size, size_t from, size_t *table, size_t *index)
 {
-	for (size_t i = (from + 1) & ~(size_t)1; size >= INDEX_LEN && i <= size - INDEX_LEN; i += 2) {
+	for (size_t i = (from + 1) & ~(size_t)1; size >= INDEX_LEN && i <= size - INDEX_LEN;
+	     i += 2) {
 		size_t last, lo;
 
 		if (mem[i] || mem[i + 1] || mem[i + 3] > 2 || !index_like(mem + i))
@@ -359,10 +361,10 @@ static enum xkd_rc decode_addresses(const struct mem *m, const struct tables *t,
 		*more = false;
 		return XKD_OK;
 	}
-	return xkd_err_set(err, XKD_BADDATA,
-			   "kallsyms: %u names, but no known coding of their addresses puts %s at %s",
-			   t->n, text ? "_text" : "linux_banner",
-			   text ? XKD_ADDR(text) : "the kernel's banner");
+	return xkd_err_set(
+		err, XKD_BADDATA,
+		"kallsyms: %u names, but no known coding of their addresses puts %s at %s", t->n,
+		text ? "_text" : "linux_banner", text ? XKD_ADDR(text) : "the kernel's banner");
 }
 
 enum xkd_rc xkd_kallsyms_parse(const uint8_t *mem, size_t size, uint64_t base, uint64_t text,
@@ -388,8 +390,9 @@ enum xkd_rc xkd_kallsyms_parse(const uint8_t *mem, size_t size, uint64_t base, u
 	}
 	if (rc)
 		*k = (struct xkd_kallsyms){ 0 };
-	return rc == XKD_NOTFOUND || *more ?
-		       xkd_err_set(err, XKD_NOTFOUND, "no kallsyms tables in the 0x%zx bytes at %s",
-				   size, XKD_ADDR(base)) :
-		       rc;
+	return rc == XKD_NOTFOUND || *more
+		       ? xkd_err_set(err, XKD_NOTFOUND,
+				     "no kallsyms tables in the 0x%zx bytes at %s", size,
+				     XKD_ADDR(base))
+		       : rc;
 }

@@ -1,4 +1,5 @@
-/* Any bytes as a kernel's memory with its table of names. Input: u64 address of _text, then memory. */
+/* Any bytes as a kernel's memory with its table of names. Input: u64 address of _text, then memory.
+ */
 #include "base/str.h"
 #include "symbols/kallsyms.h"
 #include <stdlib.h>
@@ -16,8 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 8)
 		return 0;
 	xkd_arena_init(&a);
-	if (!xkd_kallsyms_parse(data + 8, size - 8, 0xffffffff82000000ULL, xkd_get_le(data, 8), &a, &k,
-				&more, &err)) {
+	if (!xkd_kallsyms_parse(data + 8, size - 8, 0xffffffff82000000ULL, xkd_get_le(data, 8), &a,
+				&k, &more, &err)) {
 		if (!k.n || !k.layout || more)
 			abort();
 		for (size_t i = 0; i < k.n; i++)

@@ -21,10 +21,10 @@ struct layout {
 	const char *name;
 	enum where where;
 	enum code code;
-	unsigned marker;    /* width */
-	unsigned seqs;	    /* 3-byte numbers: 0 none, 1 before the tokens, 2 at the end */
-	unsigned tokens;    /* of the long name */
-	bool big;	    /* two-byte lengths */
+	unsigned marker; /* width */
+	unsigned seqs;	 /* 3-byte numbers: 0 none, 1 before the tokens, 2 at the end */
+	unsigned tokens; /* of the long name */
+	bool big;	 /* two-byte lengths */
 };
 
 static const struct layout layouts[] = {
@@ -252,7 +252,8 @@ static void one_layout(const struct layout *l)
 	xkd_arena_init(&a);
 	ok(!parse(m, m->n, TEXT, &a, &k, &more) && same(m, &k) && !more, "%s: all names", l->name);
 	ok(!parse(m, m->n, 0, &a, &k, &more) && same(m, &k), "%s: by the banner alone", l->name);
-	is_u64(parse(m, m->n, TEXT + 0x1000, &a, &k, &more), XKD_BADDATA, "text is elsewhere: refused");
+	is_u64(parse(m, m->n, TEXT + 0x1000, &a, &k, &more), XKD_BADDATA,
+	       "text is elsewhere: refused");
 	ok(!k.n && !k.sym, "... and nothing is given");
 	for (size_t cut = m->end; cut-- > m->tables - 64; cut -= cut > m->index + 600 ? 97 : 6)
 		if (parse(m, cut, TEXT, &a, &k, &more) != (cut >= m->end ? XKD_OK : XKD_NOTFOUND) ||
@@ -260,15 +261,18 @@ static void one_layout(const struct layout *l)
 			wrong += l->where == BEHIND || cut < m->index + 512;
 	is_u64(wrong, 0, "what ends too early is not found, and said to want more");
 	m->mem[m->markers + l->marker]++;
-	is_u64(parse(m, m->n, TEXT, &a, &k, &more), XKD_NOTFOUND, "a marker that is wrong: no table");
+	is_u64(parse(m, m->n, TEXT, &a, &k, &more), XKD_NOTFOUND,
+	       "a marker that is wrong: no table");
 	m->mem[m->markers + l->marker]--;
 	m->mem[0x1000] = 'l';
 	is_u64(parse(m, m->n, TEXT, &a, &k, &more), XKD_BADDATA, "a banner that is none: refused");
 	m->mem[0x1000] = 'L';
 	m->mem[m->tables + 1] ^= 1; /* "z00z": changes a token that is not used */
-	ok(!parse(m, m->n, TEXT, &a, &k, &more) && same(m, &k), "a token that is not used may be any");
+	ok(!parse(m, m->n, TEXT, &a, &k, &more) && same(m, &k),
+	   "a token that is not used may be any");
 	m->mem[m->tables + 4] = 'x'; /* its NUL */
-	is_u64(parse(m, m->n, TEXT, &a, &k, &more), XKD_NOTFOUND, "a token without its end: no table");
+	is_u64(parse(m, m->n, TEXT, &a, &k, &more), XKD_NOTFOUND,
+	       "a token without its end: no table");
 	xkd_arena_fini(&a);
 	drop(m);
 }
@@ -308,12 +312,15 @@ static void nothing(void)
 	bool more = true;
 
 	xkd_arena_init(&a);
-	is_u64(xkd_kallsyms_parse(zero, MEM, BASE, TEXT, &a, &k, &more, &err), XKD_NOTFOUND, "zeros");
+	is_u64(xkd_kallsyms_parse(zero, MEM, BASE, TEXT, &a, &k, &more, &err), XKD_NOTFOUND,
+	       "zeros");
 	ok(!more && strstr(err.msg, "ffffffff`9c200000"), "the message says where: %s", err.msg);
-	is_u64(xkd_kallsyms_parse(zero, 0, BASE, TEXT, &a, &k, &more, &err), XKD_NOTFOUND, "no bytes");
+	is_u64(xkd_kallsyms_parse(zero, 0, BASE, TEXT, &a, &k, &more, &err), XKD_NOTFOUND,
+	       "no bytes");
 	for (size_t i = 0; i < MEM; i++)
 		zero[i] = (uint8_t)i;
-	is_u64(xkd_kallsyms_parse(zero, MEM, BASE, TEXT, &a, &k, &more, &err), XKD_NOTFOUND, "a ramp");
+	is_u64(xkd_kallsyms_parse(zero, MEM, BASE, TEXT, &a, &k, &more, &err), XKD_NOTFOUND,
+	       "a ramp");
 	xkd_arena_fini(&a);
 	free(zero);
 }
@@ -361,9 +368,9 @@ static void against_nm(const char *path)
 	qsort(rows, n, sizeof(*rows), row_cmp);
 	xkd_arena_init(&a);
 	if (!ok(n > 1000 && text && !xkd_image_open(path, NULL, &img, NULL) &&
-		(s = xkd_image_section_named(img, ".rodata")) &&
-		!xkd_image_section_data(img, s, &d, &size, NULL) &&
-		!xkd_kallsyms_parse(d, size, s->addr, text, &a, &k, &more, NULL),
+			(s = xkd_image_section_named(img, ".rodata")) &&
+			!xkd_image_section_data(img, s, &d, &size, NULL) &&
+			!xkd_kallsyms_parse(d, size, s->addr, text, &a, &k, &more, NULL),
 		"%s: tables in its .rodata", path))
 		goto out;
 	for (size_t i = 0; i < k.n; i++) {

@@ -11,20 +11,24 @@
 
 /* struct s { int a; }, by Documentation/bpf/btf.rst. */
 static const uint8_t btf[] = {
-	0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 40, 0, 0, 0, 40, 0, 0, 0, 9, 0, 0, 0,
-	1, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 32, 0, 0, 1,
-	5, 0, 0, 0, 1, 0, 0, 4, 4, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
-	0, 'i', 'n', 't', 0, 's', 0, 'a', 0,
+	0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0,   0,	 0,   0, 40,  0, 0,   0, 40, 0,	 0,
+	0,    9,    0, 0, 0,  1, 0, 0, 0,   0,	 0,   0, 1,   4, 0,   0, 0,  32, 0,
+	0,    1,    5, 0, 0,  0, 1, 0, 0,   4,	 4,   0, 0,   0, 7,   0, 0,  0,	 1,
+	0,    0,    0, 0, 0,  0, 0, 0, 'i', 'n', 't', 0, 's', 0, 'a', 0,
 };
-static const uint8_t note[] = { 4, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0,
-				0xde, 0xad, 0xbe, 0xef };
+static const uint8_t note[] = { 4, 0, 0,   0,	4,   0, 0,    0,    3,	  0,
+				0, 0, 'G', 'N', 'U', 0, 0xde, 0xad, 0xbe, 0xef };
 /* Two entries, at 0x10 and 0x40 of the text: "sp + 8, call" of version 3. */
 static uint8_t ips[8];
 static const uint8_t orcs[] = { 8, 0, 0, 0, 5, 2, 16, 0, 0, 0, 5, 2 };
 
 static const struct xkd_made_sec secs[] = {
 	{ .name = ".text", .addr = TEXT, .size = 0x1000, .loaded = true, .exec = true },
-	{ .name = ".notes", .addr = TEXT + 0x1000, .size = sizeof(note), .data = note, .loaded = true },
+	{ .name = ".notes",
+	  .addr = TEXT + 0x1000,
+	  .size = sizeof(note),
+	  .data = note,
+	  .loaded = true },
 	{ .name = ".orc_unwind_ip", .addr = TEXT + 0x2000, .size = 8, .data = ips, .loaded = true },
 	{ .name = ".orc_unwind", .size = sizeof(orcs), .data = orcs },
 	{ .name = ".BTF", .size = sizeof(btf), .data = btf },
@@ -51,13 +55,16 @@ static void symbols(struct xkd_image *img)
 	is_u64(s.bind, STB_LOCAL, "its binding");
 	ok(!xkd_image_sym_named(img, "sized", &s, &n) && s.size == 0x20, "a size given is kept");
 	ok(!xkd_image_sym_named(img, "late", &s, &n) && s.size == 0x40, "the last but one's size");
-	ok(!xkd_image_sym_named(img, "var", &s, &n) && s.size == 0xff0, "the last reaches to its section's end");
+	ok(!xkd_image_sym_named(img, "var", &s, &n) && s.size == 0xff0,
+	   "the last reaches to its section's end");
 	ok(!xkd_image_sym_named(img, "percpu", &s, &n) && s.addr == 0x1a000 && s.shndx == SHN_ABS &&
-	   !s.size, "what lies in no section is absolute");
+		   !s.size,
+	   "what lies in no section is absolute");
 	ok(!xkd_image_sym_at(img, TEXT + 0x12, &s, &next) && !strcmp(s.name, "alias"),
 	   "by address: the global one of two");
 	is_str(next.name, "late", "the next one");
-	ok(!xkd_image_sym_at(img, TEXT + 0x3050, &s, NULL) && !strcmp(s.name, "var"), "data by address");
+	ok(!xkd_image_sym_at(img, TEXT + 0x3050, &s, NULL) && !strcmp(s.name, "var"),
+	   "data by address");
 	ok(xkd_image_sym_at(img, 0x1a004, &s, NULL), "an absolute one is no place");
 	ok(xkd_image_sym_named(img, "absent", &s, &n) == XKD_NOTFOUND, "an absent name");
 }
@@ -70,12 +77,14 @@ static void parts(struct xkd_image *img)
 	struct xkd_orc *o;
 	char hex[XKD_BUILDID_HEX];
 
-	is_str(xkd_buildid_hex(xkd_image_buildid(img), hex), "deadbeef", "the build-id of the notes");
+	is_str(xkd_buildid_hex(xkd_image_buildid(img), hex), "deadbeef",
+	       "the build-id of the notes");
 	ok(!xkd_image_btf(img, NULL, &b, NULL) &&
-	   !xkd_btf_types(b)->find(xkd_btf_types(b), XKD_TAG_STRUCT, "s", &t, NULL) && t->size == 4,
+		   !xkd_btf_types(b)->find(xkd_btf_types(b), XKD_TAG_STRUCT, "s", &t, NULL) &&
+		   t->size == 4,
 	   "types of its BTF");
 	ok(!xkd_image_orc(img, &o, NULL) && !xkd_orc_at(o, TEXT + 0x3f, &e) && e.sp_off == 8 &&
-	   e.ip == TEXT + 0x10 && !xkd_orc_at(o, TEXT + 0x40, &e) && e.sp_off == 16,
+		   e.ip == TEXT + 0x10 && !xkd_orc_at(o, TEXT + 0x40, &e) && e.sp_off == 16,
 	   "unwinding by its ORC, at the addresses given");
 	ok(!xkd_image_has_dwarf(img), "no DWARF");
 	ok(xkd_image_is_made(img) && !xkd_image_is_ko(img), "it knows that it is made");
@@ -94,7 +103,8 @@ static void refused(void)
 	is_str(err.msg, "sections .text and .data from memory overlap", "the message");
 	ok(!img, "no image");
 	two[1].addr = -0x800ULL;
-	is_u64(xkd_image_make(&m, NULL, &img, &err), XKD_BADDATA, "a section that leaves the address space");
+	is_u64(xkd_image_make(&m, NULL, &img, &err), XKD_BADDATA,
+	       "a section that leaves the address space");
 	two[1] = secs[5];
 	two[1].data = note;
 	two[1].size = 1ULL << 40;

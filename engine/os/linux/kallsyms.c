@@ -1,5 +1,6 @@
-/* A kernel and its modules without any file: names from kallsyms, types from BTF, unwinding from ORC,
- * all from the target's memory, put into made images (symbols/image_made.h) at target addresses.
+/* A kernel and its modules without any file: names from kallsyms, types from BTF, unwinding from
+ * ORC, all from the target's memory, put into made images (symbols/image_made.h) at target
+ * addresses.
  *
  * The kernel's tables lie in its read-only data, so what is executable is passed over. Invariants:
  * everything is read once and bounded before it is asked for; what cannot be read is left out, and
@@ -109,8 +110,9 @@ static void made_type(char type, bool in_text, struct xkd_made_sym *s)
 	bool weak = strchr("wWvV", type) && type, upper = type >= 'A' && type <= 'Z';
 
 	s->bind = weak ? STB_WEAK : upper || type == 'u' ? STB_GLOBAL : STB_LOCAL;
-	s->type = type == 't' || type == 'T' || ((type == 'w' || type == 'W') && in_text) ? STT_FUNC :
-		  type == 'a' || type == 'A' ? STT_NOTYPE : STT_OBJECT;
+	s->type = type == 't' || type == 'T' || ((type == 'w' || type == 'W') && in_text) ? STT_FUNC
+		  : type == 'a' || type == 'A' ? STT_NOTYPE
+					       : STT_OBJECT;
 }
 
 static uint64_t named(const struct xkd_kallsyms *k, const char *name)
@@ -202,7 +204,8 @@ static void kernel_sections(struct build *b, const struct xkd_kallsyms *k, uint6
 		s->exec = true;
 	if ((s = add_sec(b, ".init.text", named(k, "_sinittext"), named(k, "_einittext"))))
 		s->exec = true;
-	add_bytes(b, ".notes", named(k, "__start_notes"), named(k, "__stop_notes"), NOTES_MAX, true);
+	add_bytes(b, ".notes", named(k, "__start_notes"), named(k, "__stop_notes"), NOTES_MAX,
+		  true);
 	add_bytes(b, ".orc_unwind_ip", named(k, "__start_orc_unwind_ip"),
 		  named(k, "__stop_orc_unwind_ip"), ORC_MAX, true);
 	add_bytes(b, ".orc_unwind", named(k, "__start_orc_unwind"), named(k, "__stop_orc_unwind"),
@@ -237,8 +240,9 @@ static enum xkd_rc make_kernel(struct build *b, const struct xkd_kallsyms *k, ui
 	return rc;
 }
 
-enum xkd_rc linux_kernel_from_memory(struct xkd_target *t, const struct linux_view *v, uint64_t text,
-				     struct xkd_image **img, size_t *nsyms, struct xkd_err *err)
+enum xkd_rc linux_kernel_from_memory(struct xkd_target *t, const struct linux_view *v,
+				     uint64_t text, struct xkd_image **img, size_t *nsyms,
+				     struct xkd_err *err)
 {
 	struct xkd_arena a;
 	struct build b = { .t = t, .sp = v->sp, .a = &a };

@@ -1,7 +1,7 @@
 /* A module's image from memory: symbols from module->kallsyms, types from the btf_modules list, ORC
- * from module->arch. Members are asked for by name through the kernel's own types, so a kernel without
- * BTF gives none. Invariants: counts and lengths from the target are bounded before they are used; only
- * the symbols are needed for success. */
+ * from module->arch. Members are asked for by name through the kernel's own types, so a kernel
+ * without BTF gives none. Invariants: counts and lengths from the target are bounded before they
+ * are used; only the symbols are needed for success. */
 #include "engine/os/linux/linux.h"
 #include "symbols/image_made.h"
 #include <elf.h>
@@ -32,7 +32,8 @@ static void table_fini(struct table *k)
 	free(k->type);
 }
 
-static enum xkd_rc read_table(struct xkd_target *t, uint64_t mod, struct table *k, struct xkd_err *err)
+static enum xkd_rc read_table(struct xkd_target *t, uint64_t mod, struct table *k,
+			      struct xkd_err *err)
 {
 	uint64_t at = 0, sym = 0, n = 0, str = 0, type = 0, last = 0;
 	struct xkd_space sp = xkd_space_kernel();
@@ -89,12 +90,12 @@ static bool made_symbol(const struct table *k, size_t i, struct xkd_made_sym *s)
 	if (k->type && e->st_size < STR_MAX)
 		s->size = e->st_size;
 	if (c) {
-		s->bind = c == 'w' || c == 'W' || c == 'v' || c == 'V' ? STB_WEAK :
-			  c >= 'A' && c <= 'Z'			       ? STB_GLOBAL :
-									 STB_LOCAL;
-		s->type = c == 't' || c == 'T' || c == 'w' || c == 'W' ? STT_FUNC :
-			  c == 'a' || c == 'A' || c == 'n' || c == 'N' ? STT_NOTYPE :
-									 STT_OBJECT;
+		s->bind = c == 'w' || c == 'W' || c == 'v' || c == 'V' ? STB_WEAK
+			  : c >= 'A' && c <= 'Z'		       ? STB_GLOBAL
+								       : STB_LOCAL;
+		s->type = c == 't' || c == 'T' || c == 'w' || c == 'W'	 ? STT_FUNC
+			  : c == 'a' || c == 'A' || c == 'n' || c == 'N' ? STT_NOTYPE
+									 : STT_OBJECT;
 	} else {
 		s->bind = ELF64_ST_BIND(e->st_info);
 		s->type = ELF64_ST_TYPE(e->st_info);
@@ -134,8 +135,10 @@ static size_t made_sections(struct xkd_module *m, struct xkd_made_sec *out)
 		if (i + 1 < m->secs.n && m->secs.p[i + 1].addr < end)
 			end = m->secs.p[i + 1].addr;
 		if (end > s->addr)
-			out[n++] = (struct xkd_made_sec){ .name = s->name, .addr = s->addr,
-							  .size = end - s->addr, .loaded = true,
+			out[n++] = (struct xkd_made_sec){ .name = s->name,
+							  .addr = s->addr,
+							  .size = end - s->addr,
+							  .loaded = true,
 							  .exec = strstr(s->name, "text") != NULL };
 	}
 	return n;
@@ -239,7 +242,8 @@ enum xkd_rc linux_module_from_memory(struct xkd_target *t, struct xkd_module *m,
 	module_orc(t, m->struct_addr, sec, made.nsec, orc);
 	btf = module_btf(t, m->struct_addr, &btf_size);
 	if (btf)
-		sec[made.nsec++] = (struct xkd_made_sec){ .name = ".BTF", .size = btf_size, .data = btf };
+		sec[made.nsec++] =
+			(struct xkd_made_sec){ .name = ".BTF", .size = btf_size, .data = btf };
 	made.sec = sec;
 	made.sym = sym;
 	rc = xkd_image_make(&made, t->log, img, err);
