@@ -114,27 +114,7 @@ enum xkd_rc linux_notes_id(struct xkd_target *t, const struct linux_view *v, str
 
 static const uint8_t note_head[16] = { 4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0 };
 
-/* The vDSOs lie in the kernel's image as ELF files of their own, each with a note in its first page.
- * b is page-aligned in the target but for lead bytes before it. */
-static bool in_elf_page(const uint8_t *b, size_t lead, const uint8_t *p)
-{
-	size_t off = (size_t)(p - b);
-
-	return off >= lead && !memcmp(b + lead + ((off - lead) & ~(size_t)4095), "\177ELF", 4);
-}
-
-static const uint8_t *kernel_note(const uint8_t *b, size_t n, size_t lead)
-{
-	const uint8_t *p = b;
-
-	while ((p = memmem(p, n - (size_t)(p - b), note_head, sizeof(note_head))) &&
-	       in_elf_page(b, lead, p))
-		p++;
-	return p;
-}
-
-static void look_in(const uint8_t *b, size_t n, size_t lead, char *banner, size_t max,
-		    struct xkd_buildid *id)
+static void look_in(const uint8_t *b, size_t n, char *banner, size_t max, struct xkd_buildid *id)
 {
 	static const char word[] = "Linux version ";
 	const uint8_t *p;
@@ -148,7 +128,7 @@ static void look_in(const uint8_t *b, size_t n, size_t lead, char *banner, size_
 		banner[len] = 0;
 		banner[strcspn(banner, "\n")] = 0;
 	}
-	if (!id->n && (p = kernel_note(b, n, lead)) &&
+	if (!id->n && (p = memmem(b, n, note_head, sizeof(note_head))) &&
 	    n - (size_t)(p - b) >= sizeof(note_head) + 20) {
 		memcpy(id->b, p + sizeof(note_head), 20);
 		id->n = 20;
@@ -171,7 +151,7 @@ void linux_identify(struct xkd_target *t, const struct linux_view *v, uint64_t t
 		if (xkd_mem_read(t, &v->sp, text + off, buf + OVERLAP, CHUNK, &done, &ignored) ==
 		    XKD_CANCELED)
 			break;
-		look_in(buf, OVERLAP + done, OVERLAP, banner, max, id);
+		look_in(buf, OVERLAP + done, banner, max, id);
 		memmove(buf, buf + CHUNK, OVERLAP);
 		if (!done && off > IDENTIFY_MAX / 2)
 			break;
