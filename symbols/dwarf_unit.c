@@ -292,3 +292,20 @@ enum xkd_rc xkd_dwarf_unit_name(struct xkd_dwarf *d, uint64_t iaddr, const char 
 	}
 	return xkd_dw_end(d, rc, err);
 }
+
+enum xkd_rc xkd_dwarf_comp_dir(struct xkd_dwarf *d, uint64_t iaddr, const char **dir,
+			       struct xkd_err *err)
+{
+	struct xkd_dw_unit *u;
+	enum xkd_rc rc;
+
+	*dir = NULL;
+	xkd_dw_begin(d);
+	rc = xkd_dw_unit_at(d, iaddr, &u, err);
+	if (!rc) {
+		*dir = u->comp_dir;
+		if (!*dir)
+			rc = xkd_err_addr(err, XKD_NOTFOUND, iaddr, "its unit names no folder");
+	}
+	return xkd_dw_end(d, rc, err);
+}

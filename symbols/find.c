@@ -30,7 +30,6 @@ struct finder {
 	struct xkd_image *best;		  /* right build-id, no DWARF */
 	struct xkd_image *wrong;	  /* another build-id, when forced */
 	struct xkd_err fail; /* the first trouble with a file that looked like the one */
-	const char *packed;  /* a compressed file of the right name */
 	size_t looked;
 };
 
@@ -158,12 +157,6 @@ static bool judge(struct finder *f, struct xkd_image *img, bool loud)
 	return false;
 }
 
-static bool is_packed(const char *path)
-{
-	return xkd_has_suffix(path, ".xz") || xkd_has_suffix(path, ".zst") ||
-	       xkd_has_suffix(path, ".gz");
-}
-
 /* loud: it is named as the wanted one would be, so that what is wrong with it is worth telling. */
 static bool consider(struct finder *f, const char *path, bool loud)
 {
@@ -177,12 +170,6 @@ static bool consider(struct finder *f, const char *path, bool loud)
 	path = xkd_arena_strdup(&f->arena, path);
 	xkd_map_put_str(&f->seen, path, f);
 	f->looked++;
-	if (is_packed(path)) {
-		note(f, path, "is compressed: not opened");
-		if (!f->packed)
-			f->packed = path;
-		return false;
-	}
 	rc = xkd_image_open(path, f->log, &img, &why);
 	if (rc) {
 		note(f, path, rc == XKD_NOTFOUND ? "not there" : why.msg);
@@ -361,10 +348,6 @@ static enum xkd_rc nothing(const struct finder *f, struct xkd_err *err)
 	}
 	if (f->want->id.n)
 		snprintf(id, sizeof(id), ", build-id %s", xkd_buildid_hex(&f->want->id, hex));
-	if (f->packed)
-		return xkd_err_set(err, XKD_NOTFOUND,
-				   "%s%s: only a compressed file is there, %s (unpack it)",
-				   f->want->name, id, f->packed);
 	return xkd_err_set(err, XKD_NOTFOUND,
 			   "no file for %s%s%s%s in the symbol path or the system's places "
 			   "(%zu looked at)",

@@ -30,7 +30,7 @@ struct xkd_want {
  * without. Without a wanted build-id a module's own name and vermagic must fit.
  * MISMATCH: err names the first file of that name and both ids; BADDATA: a file of that name is broken;
  * else NOTFOUND. tried (may be NULL): what was looked at, "PATH: what came of it" a line.
- * .ko.xz/.zst/.gz are not opened, but named in tried. Server entries are not asked here. */
+ * Compressed modules (.ko.xz, .zst, .gz) count like others. Server entries are not asked here. */
 struct xkd_find_cache; /* holds listings of folders; session lifetime */
 struct xkd_find_cache *xkd_find_cache_new(void);
 void xkd_find_cache_free(struct xkd_find_cache *c);

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "symbols/image_elf.h"
 #include "symbols/image_priv.h"
+#include "symbols/unpack.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +82,21 @@ static enum xkd_rc map_file(struct xkd_image *img, const char *path, struct xkd_
 		return xkd_err_set(err, XKD_IO, "%s: cannot be mapped: %s", path, strerror(errno));
 	img->map = p;
 	img->size = (size_t)st.st_size;
+	return XKD_OK;
+}
+
+/* A compressed file is worked on as what it holds. */
+static enum xkd_rc unpack_map(struct xkd_image *img, struct xkd_err *err)
+{
+	void *plain;
+	size_t size;
+	enum xkd_rc rc = xkd_unpack_file(img->map, img->size, img->path, &plain, &size, err);
+
+	if (rc || !plain)
+		return rc;
+	munmap((void *)(uintptr_t)img->map, img->size);
+	img->map = plain;
+	img->size = size;
 	return XKD_OK;
 }
 
@@ -235,6 +251,8 @@ enum xkd_rc xkd_image_open(const char *path, struct xkd_log *log, struct xkd_ima
 
 	*out = NULL;
 	rc = map_file(img, path, err);
+	if (!rc)
+		rc = unpack_map(img, err);
 	if (rc) {
 		xkd_image_unref(img);
 		return rc;
@@ -267,6 +285,7 @@ void xkd_image_unref(struct xkd_image *img)
 		if (img->part[i].p)
 			img->part[i].close(img->part[i].p);
 	xkd_symtab_free(img->symtab);
+	xkd_image_unref(img->debug);
 	xkd_image_data_fini(img);
 	if (img->map)
 		munmap((void *)(uintptr_t)img->map, img->size);
@@ -350,6 +369,27 @@ const struct xkd_section *xkd_image_section_at(const struct xkd_image *img, uint
 	return NULL;
 }
 
+/* Padding between two sections of a linked file, which it holds like them. */
+static size_t read_gap(struct xkd_image *img, uint64_t iaddr, uint8_t *buf, size_t len)
+{
+	for (size_t i = 0; !img->is_ko && !img->made && i + 1 < img->nby_addr; i++) {
+		const struct xkd_section *a = &img->sec[img->by_addr[i]];
+		const struct xkd_section *b = &img->sec[img->by_addr[i + 1]];
+		uint64_t off = iaddr - a->addr + a->off;
+
+		if (iaddr < a->addr || iaddr >= b->addr)
+			continue;
+		if (!a->data || !b->data || a->addr - a->off != b->addr - b->off ||
+		    b->off > img->size || off >= b->off || off < a->off)
+			return 0;
+		if (len > b->off - off)
+			len = (size_t)(b->off - off);
+		memcpy(buf, img->map + off, len);
+		return len;
+	}
+	return 0;
+}
+
 size_t xkd_image_read(struct xkd_image *img, uint64_t iaddr, void *buf, size_t len)
 {
 	size_t done = 0;
@@ -360,6 +400,10 @@ size_t xkd_image_read(struct xkd_image *img, uint64_t iaddr, void *buf, size_t l
 		size_t size, n;
 		uint64_t off;
 
+		if (!s && (n = read_gap(img, iaddr + done, (uint8_t *)buf + done, len - done))) {
+			done += n;
+			continue;
+		}
 		if (!s || xkd_image_section_data(img, s, &data, &size, NULL))
 			break;
 		off = iaddr + done - s->addr;

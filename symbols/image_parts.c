@@ -53,6 +53,8 @@ enum xkd_rc xkd_image_dwarf(struct xkd_image *img, struct xkd_dwarf **d, struct 
 	if (!p->tried) {
 		p->err = XKD_ERR_INIT;
 		p->close = close_dwarf;
+		if (!xkd_image_has_dwarf(img) && img->debug)
+			return xkd_image_dwarf(img->debug, d, err);
 		if (xkd_image_has_dwarf(img))
 			rc = xkd_dwarf_open(img, &made, &p->err);
 		else

@@ -47,6 +47,8 @@ struct xkd_image {
 	uint32_t *by_addr; /* indices of the loaded, non-empty sections by address */
 	size_t nby_addr;
 	struct xkd_buildid id;
+	struct xkd_image *debug; /* debuglink.c: the separate debug file; counted */
+	bool debug_tried;
 	struct xkd_symtab *symtab; /* symtab.c; NULL until asked for */
 	struct xkd_part part[XKD_PART_N];
 };

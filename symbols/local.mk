@@ -15,3 +15,4 @@ libxkd_a_SOURCES += symbols/btf_enum.c
 libxkd_a_SOURCES += symbols/cfi.c symbols/cfi.h symbols/cfi_int.h symbols/cfi_row.c
 libxkd_a_SOURCES += symbols/dwarf_addrx.c
 libxkd_a_SOURCES += symbols/kallsyms.c symbols/kallsyms.h symbols/image_made.c symbols/image_made.h
+libxkd_a_SOURCES += symbols/debuglink.c symbols/debuglink.h symbols/unpack_file.c

@@ -81,6 +81,17 @@ static bool decode(const struct xkd_image *img, const struct xkd_symtab *t, size
 	return true;
 }
 
+/* A stripped file's symbols are those of its debug file, whose sections lie alike. */
+static struct xkd_image *with_symtab(struct xkd_image *img)
+{
+	size_t i;
+
+	if (!img->debug)
+		return img;
+	i = xkd_image_symtab_section(img);
+	return i && img->sec[i].type == SHT_SYMTAB ? img : img->debug;
+}
+
 static struct xkd_symtab *symtab(struct xkd_image *img)
 {
 	struct xkd_symtab *t = img->symtab;
@@ -321,7 +332,7 @@ static enum xkd_rc label_outside(const struct xkd_image *img, const struct xkd_s
 enum xkd_rc xkd_image_sym_at(struct xkd_image *img, uint64_t iaddr, struct xkd_sym *sym,
 			     struct xkd_sym *next)
 {
-	const struct xkd_section *s = xkd_image_section_at(img, iaddr);
+	const struct xkd_section *s = xkd_image_section_at(img = with_symtab(img), iaddr);
 	struct xkd_symtab *t = symtab(img);
 	size_t above, first;
 
@@ -402,7 +413,7 @@ static unsigned name_rank(const struct xkd_sym *s)
 enum xkd_rc xkd_image_sym_named(struct xkd_image *img, const char *name, struct xkd_sym *sym,
 				size_t *count)
 {
-	struct xkd_symtab *t = symtab(img);
+	struct xkd_symtab *t = symtab(img = with_symtab(img));
 	struct xkd_sym s;
 	uint32_t i = 0;
 	size_t n = 0;
@@ -419,7 +430,7 @@ enum xkd_rc xkd_image_sym_named(struct xkd_image *img, const char *name, struct 
 void xkd_image_sym_all_named(struct xkd_image *img, const char *name,
 			     bool (*fn)(void *arg, const struct xkd_sym *sym), void *arg)
 {
-	struct xkd_symtab *t = symtab(img);
+	struct xkd_symtab *t = symtab(img = with_symtab(img));
 	struct xkd_sym s;
 	uint32_t i = 0;
 
@@ -431,7 +442,7 @@ void xkd_image_sym_all_named(struct xkd_image *img, const char *name,
 void xkd_image_sym_glob(struct xkd_image *img, const char *pattern, bool fold,
 			bool (*fn)(void *arg, const struct xkd_sym *sym), void *arg)
 {
-	struct xkd_symtab *t = symtab(img);
+	struct xkd_symtab *t = symtab(img = with_symtab(img));
 
 	for (size_t i = 1; i < t->n; i++) {
 		struct xkd_sym s;
@@ -462,7 +473,7 @@ static void make_files(struct xkd_symtab *t)
 
 const char *xkd_image_sym_file(struct xkd_image *img, const struct xkd_sym *sym)
 {
-	struct xkd_symtab *t = symtab(img);
+	struct xkd_symtab *t = symtab(img = with_symtab(img));
 	struct xkd_sym s;
 	uint32_t i = 0;
 	size_t lo = 0, hi;

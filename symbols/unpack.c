@@ -1,4 +1,4 @@
-/* Decompression of sections with zlib. Invariant: the size a header claims is believed only as far
+/* Decompression of sections. Invariant: the size a header claims is believed only as far
  * as the compressed bytes could possibly give it. */
 #include "symbols/unpack.h"
 #include "base/str.h"
@@ -12,6 +12,7 @@
 #define ELFCOMPRESS_ZSTD 2
 #endif
 #define ZLIB_RATIO_MAX 1032 /* deflate's own limit */
+#define ZSTD_RATIO_MAX 100000 /* beyond what debug info can be; zstd itself knows no limit */
 
 static enum xkd_rc inflate_all(z_stream *z, const uint8_t *src, size_t n, uint8_t *dst,
 			       uint64_t want, struct xkd_err *err)
@@ -76,6 +77,27 @@ enum xkd_rc xkd_unpack_zlib(const uint8_t *src, size_t n, uint64_t want, uint8_t
 	return rc;
 }
 
+static enum xkd_rc unpack_zstd(const uint8_t *src, size_t n, uint64_t want, uint8_t **dst,
+			       size_t *size, struct xkd_err *err)
+{
+	enum xkd_rc rc;
+
+	if (want / ZSTD_RATIO_MAX > n)
+		return xkd_err_set(err, XKD_BADDATA,
+				   "0x%zx compressed bytes claim to hold 0x%" PRIx64, n, want);
+	*dst = malloc(want ? want : 1);
+	if (!*dst)
+		return xkd_err_set(err, XKD_NOMEM, "no memory for 0x%" PRIx64 " bytes", want);
+	rc = xkd_unpack_zstd(src, n, want, *dst, err);
+	if (rc) {
+		free(*dst);
+		*dst = NULL;
+		return rc;
+	}
+	*size = want;
+	return XKD_OK;
+}
+
 enum xkd_rc xkd_unpack_chdr(const uint8_t *src, size_t n, uint8_t **dst, size_t *size,
 			    struct xkd_err *err)
 {
@@ -88,9 +110,8 @@ enum xkd_rc xkd_unpack_chdr(const uint8_t *src, size_t n, uint8_t **dst, size_t 
 	type = xkd_get_le(src, 4);
 	want = xkd_get_le(src + 8, 8);
 	if (type == ELFCOMPRESS_ZSTD)
-		return xkd_err_set(err, XKD_UNSUPPORTED,
-				   "it is zstd-compressed (objcopy --decompress-debug-sections "
-				   "makes it readable)");
+		return unpack_zstd(src + sizeof(Elf64_Chdr), n - sizeof(Elf64_Chdr), want, dst,
+				   size, err);
 	if (type != ELFCOMPRESS_ZLIB)
 		return xkd_err_set(err, XKD_UNSUPPORTED,
 				   "it is compressed by unknown method %" PRIu64, type);

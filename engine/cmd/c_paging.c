@@ -190,14 +190,14 @@ static enum xkd_rc cmd_vtop(struct xkd_session *s, struct xkd_args *a, struct xk
 }
 
 static const struct xkd_cmd rows[] = {
-	{ "!pte", "addr", XKD_FX_TARGET | XKD_FX_STOPPED,
+	{ "!pte", "addr", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "shows the page-table entries of a virtual address", cmd_pte,
 	  "Entries stand with their physical addresses. Flags: G global, L large page, D dirty,\n"
 	  "A accessed, N cache disabled, T write-through, U or K user or kernel, W or R writable "
 	  "or\n"
 	  "read-only, E executable, V valid.",
 	  NULL },
-	{ "!vtop", "[root] addr", XKD_FX_TARGET | XKD_FX_STOPPED,
+	{ "!vtop", "[root] addr", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "translates a virtual address, through other page tables if a root is given", cmd_vtop,
 	  "root is the value of the page-table root register (cr3); 0 is the current one.",
 	  "vtop" },

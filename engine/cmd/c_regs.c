@@ -399,7 +399,7 @@ static enum xkd_rc cmd_wrmsr(struct xkd_session *s, struct xkd_args *a, struct x
 }
 
 static const struct xkd_cmd rows[] = {
-	{ "r", "[. | reg[=value][,reg[=value]...]]", XKD_FX_TARGET | XKD_FX_STOPPED,
+	{ "r", "[. | reg[=value][,reg[=value]...]]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "shows or sets registers", cmd_r,
 	  "r alone: all of them, the place and its instruction. r.: those that the instruction "
 	  "names.\n"
@@ -407,9 +407,9 @@ static const struct xkd_cmd rows[] = {
 	  "go\n"
 	  "as well. Setting a part leaves the rest of its register.",
 	  "regs" },
-	{ "r.", "", XKD_FX_TARGET | XKD_FX_STOPPED,
+	{ "r.", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "shows the registers that the current instruction names", cmd_r, NULL, NULL },
-	{ "rdmsr", "index", XKD_FX_TARGET | XKD_FX_STOPPED,
+	{ "rdmsr", "index", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "reads a model-specific register of the current CPU", cmd_rdmsr, NULL, NULL },
 	{ "wrmsr", "index value", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE,
 	  "writes a model-specific register of the current CPU", cmd_wrmsr, NULL, NULL },

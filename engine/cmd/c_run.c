@@ -234,7 +234,7 @@ static const struct xkd_cmd rows[] = {
 	  "steps one instruction, over calls", p_cmd, NULL, "ni nexti" },
 	{ "t", "[count]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
 	  "steps one instruction, into calls", t_cmd, NULL, "si stepi" },
-	{ "!cpus", "", XKD_FX_TARGET | XKD_FX_STOPPED,
+	{ "!cpus", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "every CPU: what it does, its task and where it is (~ does the same)", cpus_cmd,
 	  "State: task, idle, user, softirq, irq, nmi; guest: inside a virtual machine;\n"
 	  "outside: not started by this kernel. IF: interrupts. Preempt: the kernel's count as it is in memory; its lowest byte\n"

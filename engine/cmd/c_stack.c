@@ -250,13 +250,13 @@ static enum xkd_rc frame_cmd(struct xkd_session *s, struct xkd_args *a, struct x
 
 static const struct xkd_cmd rows[] = {
 	{ "k kn kb kp kP kv kf kc kL knL knf kpn kPn kvn", "[= SP [IP]] [count]",
-	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_GLUED, "the stack of the current CPU", k_cmd,
+	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE | XKD_FX_GLUED, "the stack of the current CPU", k_cmd,
 	  "kn numbers frames (hex, for .frame); kf shows frame sizes; kb the first four argument\n"
 	  "registers as the frame has them; kp typed parameters in line, kP one a line; kv how each\n"
 	  "frame was found (cfi, orc, regs, fp); kc call sites alone. count is hex. Inlined functions\n"
 	  "have frames of their own. ~1k and ~*k: of another CPU, of all.",
 	  "bt backtrace where" },
-	{ ".frame", "[/r] [n]", XKD_FX_TARGET | XKD_FX_STOPPED,
+	{ ".frame", "[/r] [n]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "chooses the frame that dv, dt and ?? look at (numbers as kn shows them)", frame_cmd, NULL,
 	  "frame" },
 };

@@ -58,12 +58,16 @@ static enum xkd_rc check_effect(const struct xkd_session *s, const struct xkd_cm
 				const char *name, struct xkd_err *err)
 {
 	unsigned need =
-		cmd->effect & (XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_RESUME);
+		cmd->effect & (XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_RESUME |
+			       XKD_FX_MACHINE);
 
 	if (need && s->lost)
 		return xkd_err_set(err, XKD_TRANSPORT, "%s: the target is lost", name);
 	if (need && !s->t)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s: there is no target", name);
+	if ((need & (XKD_FX_MACHINE | XKD_FX_WRITE | XKD_FX_RESUME)) && !s->t->cpus.n)
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "%s: needs a machine (-k), and here are files alone", name);
 	if ((need & ~(unsigned)XKD_FX_TARGET) && s->t->running)
 		return xkd_err_set(err, XKD_RUNNING, "%s: the target runs; halt it first", name);
 	if (s->read_only && (need & (XKD_FX_WRITE | XKD_FX_RESUME)))
@@ -198,6 +202,9 @@ enum xkd_rc xkd_cmd_run(struct xkd_session *s, const char *text, struct xkd_err 
 				   "there is no target whose CPU could be chosen");
 	if (s->t->running)
 		return xkd_err_set(err, XKD_RUNNING, "the target runs; halt it first");
+	if (!s->t->cpus.n)
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "there is no CPU: these are files, no machine");
 	if (pre.kind == XKD_PREFIX_ALL) {
 		if (!strcmp(pre.rest, "s"))
 			return xkd_err_syntax(err, (int)(pre.rest - text),

@@ -10,6 +10,7 @@ enum xkd_effect {
 	XKD_FX_STOPPED = 2, /* ... that is stopped */
 	XKD_FX_WRITE = 4,   /* writes target memory or registers */
 	XKD_FX_RESUME = 8,  /* lets it run */
+	XKD_FX_MACHINE = 32, /* needs CPUs with registers and a stack: not for files alone */
 	XKD_FX_GLUED = 16,  /* a number may be glued to the name: bp3, k5 (args.prefix) */
 };
 
@@ -68,5 +69,6 @@ enum xkd_rc xkd_arg_done(struct xkd_args *a, struct xkd_err *err) XKD_MUST;
 /* The families. */
 extern const struct xkd_cmd_family xkd_family_memory, xkd_family_symbols, xkd_family_types,
 	xkd_family_stack, xkd_family_run, xkd_family_bkpt, xkd_family_code, xkd_family_regs,
-	xkd_family_eval, xkd_family_paging, xkd_family_files, xkd_family_meta;
+	xkd_family_eval, xkd_family_paging, xkd_family_files, xkd_family_meta,
+	xkd_family_source, xkd_family_symbolize;
 #endif

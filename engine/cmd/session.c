@@ -24,6 +24,8 @@ void xkd_session_init(struct xkd_session *s)
 	s->cancel.wake_fd = -1;
 	xkd_arena_init(&s->cmd_arena);
 	xkd_buf_init(&s->hinted);
+	xkd_buf_init(&s->src_name);
+	xkd_buf_init(&s->src_dir);
 	s->env = (struct xkd_env){
 		.radix = 16, .t = s->tregs, .pseudo = xkd_session_pseudo, .arg = s
 	};
@@ -37,6 +39,14 @@ void xkd_session_fini(struct xkd_session *s)
 	xkd_session_logclose(s);
 	xkd_bkpts_fini(&s->bkpts);
 	xkd_sympath_fini(&s->sympath);
+	xkd_sympath_fini(&s->srcpath);
+	for (size_t i = 0; i < s->srcmap.n; i++) {
+		free(s->srcmap.p[i].from);
+		free(s->srcmap.p[i].to);
+	}
+	xkd_vec_fini(&s->srcmap);
+	xkd_buf_fini(&s->src_name);
+	xkd_buf_fini(&s->src_dir);
 	xkd_arena_fini(&s->cmd_arena);
 	xkd_buf_fini(&s->hinted);
 	xkd_out_fini(&s->out);
@@ -195,8 +205,13 @@ static void banner(struct xkd_session *s, const struct xkd_buf *found)
 	};
 	struct xkd_target *t = s->t;
 
-	xkd_out_st(&s->out, XKD_ST_HEAD, "xkd %s: %s, %s, %zu CPU%s%s", xkd_version(), t->uri,
-		   t->arch->name, cpus_online(t), cpus_online(t) == 1 ? "" : "s", was[t->found]);
+	if (t->cpus.n)
+		xkd_out_st(&s->out, XKD_ST_HEAD, "xkd %s: %s, %s, %zu CPU%s%s", xkd_version(),
+			   t->uri, t->arch->name, cpus_online(t), cpus_online(t) == 1 ? "" : "s",
+			   was[t->found]);
+	else
+		xkd_out_st(&s->out, XKD_ST_HEAD, "xkd %s: files without a machine, %s",
+			   xkd_version(), t->arch->name);
 	xkd_out_end(&s->out);
 	if (found->len) {
 		xkd_out(&s->out, "%s", found->s);
@@ -231,7 +246,8 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 	xkd_sympath_set(&s->t->sympath, path.s);
 	xkd_buf_fini(&path);
 	rc = xkd_os_attach(s->t, &found, &why);
-	banner(s, &found);
+	if (!rc || s->t->cpus.n)
+		banner(s, &found);
 	xkd_buf_fini(&found);
 	if (s->t->lost) {
 		if (err)
@@ -239,13 +255,20 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 		(void)!xkd_session_detach(s, NULL);
 		return XKD_TRANSPORT;
 	}
+	if (rc && !s->t->cpus.n) { /* files are all there is */
+		if (err)
+			*err = why;
+		(void)!xkd_session_detach(s, NULL);
+		return rc;
+	}
 	if (rc) { /* not knowing the kernel is no reason to refuse memory and registers */
 		xkd_out_st(&s->out, XKD_ST_DIM, "note: %s", why.msg);
 		xkd_out_end(&s->out);
 	}
 	xkd_session_stopped(s, s->t->stop_cpu);
 	stop.cpu = s->cpu;
-	xkd_session_show_stop(s, &stop);
+	if (s->t->cpus.n)
+		xkd_session_show_stop(s, &stop);
 	xkd_out_flush(&s->out);
 	return XKD_OK;
 }
@@ -375,6 +398,9 @@ enum xkd_rc xkd_session_cpu_index(struct xkd_session *s, uint64_t n, int *cpu, s
 {
 	if (!s->t)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "there is no target");
+	if (!s->t->cpus.n)
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "there is no CPU: these are files, no machine");
 	for (size_t i = 0; i < s->t->cpus.n; i++) {
 		int os = s->t->cpus.p[i].os_cpu;
 

@@ -8,6 +8,10 @@
 #include "engine/run/run.h"
 #include "xkd/xkd.h"
 
+/* Source paths that begin with from lie at to. */
+struct xkd_srcmap {
+	char *from, *to;
+};
 struct xkd_session {
 	struct xkd_target *t; /* NULL: none */
 	struct xkd_out out;   /* what commands print */
@@ -46,6 +50,12 @@ struct xkd_session {
 	/* a breakpoint's command string is running: a resuming command ends it, and the loop that runs
 	 * it resumes (run from inside it would nest a level a hit) */
 	bool in_bp_cmds, resume_wanted;
+
+	/* sources: where to look, and where ls goes on */
+	struct xkd_sympath srcpath;
+	XKD_VEC(struct xkd_srcmap) srcmap;
+	struct xkd_buf src_name, src_dir; /* as debug info has them; "" none yet */
+	unsigned src_next, src_at;	  /* lines; at: the one that is marked, 0 none */
 
 	/* where d, u, x continue */
 	uint64_t next_d, next_u;

@@ -48,8 +48,6 @@ static const struct {
 	{ "n", "step over a line or call with p; numbers: 0n is decimal, 0x hex" },
 	{ "next", "step over with p" },
 	{ "c", "go on with g" },
-	{ "l", "source lines stand beside u and k; find a place with ln ADDR" },
-	{ "list", "source lines stand beside u and k; find a place with ln ADDR" },
 	{ "f", "choose a frame with .frame N" },
 	{ "br", "set a breakpoint with bp ADDR" },
 	{ "d", "show memory with db, dd, dq ADDR; clear a breakpoint with bc N" },

@@ -3,6 +3,7 @@
 #include "engine/core/names.h"
 #include "base/str.h"
 #include "engine/os/os.h"
+#include "symbols/debuglink.h"
 #include "symbols/image_made.h"
 #include <elf.h>
 #include <stdio.h>
@@ -25,7 +26,9 @@ static void bind_sections(struct xkd_module *m)
 
 static enum xkd_symstate state_of(struct xkd_image *img)
 {
-	if (xkd_image_has_dwarf(img))
+	struct xkd_image *debug = xkd_image_debug(img);
+
+	if (xkd_image_has_dwarf(img) || (debug && xkd_image_has_dwarf(debug)))
 		return XKD_SYMS_DWARF;
 	if (xkd_image_section_named(img, ".BTF"))
 		return XKD_SYMS_BTF;
@@ -48,6 +51,7 @@ struct xkd_image *xkd_target_mod_image(struct xkd_target *t, struct xkd_module *
 		snprintf(m->why, sizeof(m->why), "%.250s", err.msg);
 		return NULL;
 	}
+	(void)!xkd_image_link_debug(m->img, &t->sympath, &ignored);
 	m->state = state_of(m->img);
 	bind_sections(m);
 	return m->img;

@@ -52,7 +52,7 @@ static enum xkd_rc read_cpus(struct xkd_target *t, struct xkd_err *err)
 	size_t n = 0;
 	enum xkd_rc rc = t->be->ops->cpus(t->be, cpus, XKD_CPUS_MAX, &n, err);
 
-	if (!rc && !n)
+	if (!rc && !n && t->caps)
 		rc = xkd_err_set(err, XKD_BADDATA, "%s lists no CPU", t->uri);
 	if (!rc) {
 		xkd_vec_reset(&t->cpus);
@@ -163,6 +163,9 @@ enum xkd_rc xkd_target_regs(struct xkd_target *t, int cpu, unsigned groups,
 
 	if (rc)
 		return rc;
+	if (!t->cpus.n)
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "there are no registers: these are files, no machine");
 	if (cpu < 0 || (size_t)cpu >= t->cpus.n)
 		return xkd_err_set(err, XKD_NOTFOUND, "no CPU %d: there are %zu", cpu, t->cpus.n);
 	c = &t->cpus.p[cpu];

@@ -74,6 +74,7 @@ struct xkd_os {
 	void (*describe)(struct xkd_target *t, int cpu, struct xkd_out *out);
 };
 extern const struct xkd_os xkd_os_linux;
+extern const struct xkd_os xkd_os_files;
 extern const struct xkd_os xkd_os_generic;
 /* Calls fn with the early addresses of every personality. */
 void xkd_os_early(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg);

@@ -192,6 +192,7 @@ struct xkd_backend_ops {
 
 /* Each backend's row, named in ui/console/main.c only. */
 extern const struct xkd_backend_ops xkd_gdbrsp_ops;
+extern const struct xkd_backend_ops xkd_file_ops; /* no CPUs, no memory: a list of files */
 
 struct xkd_backend {
 	const struct xkd_backend_ops *ops;

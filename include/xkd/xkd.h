@@ -39,6 +39,29 @@ struct xkd_log *xkd_session_log(struct xkd_session *s);	      /* session lifetim
 /* What .cls does; NULL: nothing. */
 void xkd_session_set_clear(struct xkd_session *s, void (*clear)(void *arg), void *arg);
 
+/* What a file named on the command line is. Any other: BADDATA with what it is instead. */
+enum xkd_file_kind {
+	XKD_FILE_IMAGE,	 /* an ELF file with sections: kernel, module, program; or a compressed one */
+	XKD_FILE_DUMP,	 /* an ELF core or a kdump */
+	XKD_FILE_SCRIPT, /* text */
+};
+enum xkd_rc xkd_file_kind(const char *path, enum xkd_file_kind *kind, struct xkd_err *err) XKD_MUST;
+
+/* Turns the addresses of an oops or any log into names and source lines. */
+struct xkd_symbolize {
+	int fd;		/* the text; read to its end */
+	bool has_slide; /* else as the text says, or 0 */
+	uint64_t slide;
+	/* One line of output at a time, without its newline; newline false: none stands there (the
+	 * text's end, or a piece of a very long line). */
+	void (*put)(void *arg, const char *line, size_t len, bool newline);
+	void *arg;
+};
+/* The kernel is that of the session's target; without one, of the release the text names, from the
+ * symbol path. CANCELED, IO; what cannot be named passes as it is. */
+enum xkd_rc xkd_session_symbolize(struct xkd_session *s, const struct xkd_symbolize *y,
+				  struct xkd_err *err) XKD_MUST;
+
 enum xkd_flag {
 	XKD_FLAG_LEAVE_HALTED, /* leaving does not resume the target */
 	XKD_FLAG_READ_ONLY,    /* refuse commands that write or resume */

@@ -62,7 +62,7 @@ has err 'unknown option: --frobnicate' "an unknown option is named"
 run 2 "an option without its argument" -k
 has err 'argument is missing' "an option without its argument is told"
 run 2 "a stray argument" -k gdb:127.0.0.1:1 stray
-has err 'unexpected argument: stray' "a stray argument is named"
+has err 'stray: No such file' "a stray argument is taken for a file"
 run 2 "two targets" -k gdb:1 -k gdb:2
 run 2 "an unknown way" -k telepathy:foo
 has err 'telepathy:foo' "an unknown way is named"

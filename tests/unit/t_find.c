@@ -217,11 +217,8 @@ static void test_modules(void)
 	finds("L", "kvm_amd", REL, NULL, "NOTFOUND", "another module under this name is refused");
 	sh("cp m-other.ko L/x/kvm-amd.ko");
 	finds("L", "kvm_amd", REL, MBB, "MISMATCH", "a module of another build");
-	sh("mv L/x/kvm-amd.ko L/x/kvm-amd.ko.xz");
-	is_str(found(in_scratch("L"), "kvm_amd", REL, MBB, false, &err), "NOTFOUND",
-	       "a compressed module is not opened");
-	ok(strstr(err.msg, "kvm-amd.ko.xz") && strstr(tried_text, "kvm-amd.ko.xz"), "but named: %s",
-	   err.msg);
+	sh("rm L/x/kvm-amd.ko && gzip -c m.ko > L/x/kvm-amd.ko.gz");
+	finds("L", "kvm_amd", REL, MBB, "L/x/kvm-amd.ko.gz", "a compressed module");
 	finds("m.ko", "kvm_amd", REL, MBB, "m.ko", "a file of any name by its build-id");
 	finds("m-noid.ko", "kvm_amd", REL, NULL, "m-noid.ko", "or by the name inside it");
 	finds("m-intel.ko", "kvm_amd", REL, NULL, "NOTFOUND", "not another's");

@@ -29,6 +29,9 @@ enum xkd_rc xkd_signals_init(struct xkd_cancel *cancel, struct xkd_err *err) XKD
 void xkd_signals_drain(const struct xkd_cancel *cancel); /* old wake-ups */
 bool xkd_signals_continued(void);			 /* SIGCONT came since the last call */
 
+/* --- symbolize.c: "xkd symbolize ..."; argv[0] is that word; the exit code --- */
+int xkd_symbolize_main(int argc, char **argv, const struct xkd_backend_ops *file_ops);
+
 /* --- the two ways to be given lines; both return when the input ends or the session is over --- */
 void xkd_plain_run(struct xkd_session *s, int fd);
 enum xkd_rc xkd_console_run(struct xkd_session *s, struct xkd_err *err) XKD_MUST;

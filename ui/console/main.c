@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct xkd_backend_ops *const backends[] = { &xkd_gdbrsp_ops, NULL };
+static const struct xkd_backend_ops *const backends[] = { &xkd_gdbrsp_ops, &xkd_file_ops, NULL };
 
 enum { EXIT_FINE = 0, EXIT_COMMAND = 1, EXIT_USAGE = 2, EXIT_TARGET = 3 };
 
@@ -20,17 +20,22 @@ struct options {
 	const char *uri, *log;
 	XKD_VEC(struct action) actions;
 	XKD_VEC(const char *) sympath;
+	XKD_VEC(const char *) files; /* each may be a list */
 	bool batch, echo, leave_halted, read_only;
 	unsigned trace;
 };
 
 static const char help_text[] =
-	"usage: xkd -k TARGET [options]\n"
+	"usage: xkd -k TARGET [options] [SCRIPT...]\n"
+	"       xkd [-z] FILE... [options]\n"
+	"       xkd symbolize [-y PATH] [-z VMLINUX] [--slide HEX] [FILE|-]\n"
 	"\n"
 	"A symbol-aware debugger for Linux kernels and the virtual machines they run, with the\n"
 	"commands of WinDbg's kd.\n"
 	"\n"
 	"  -k TARGET       the machine to look into (ways to reach one: below)\n"
+	"  -z FILE[,...]   look into these files alone (vmlinux, .ko, any program); FILE=ADDR puts one\n"
+	"                  at an address; may be repeated; with -k they go on the symbol path\n"
 	"  -y PATH         where symbols are: folders or files, joined by ':'; may be repeated\n"
 	"  -c COMMANDS     run these commands (';' between them); may be repeated\n"
 	"  -f FILE         run a script; may be repeated; -c and -f run in the order given\n"
@@ -86,6 +91,38 @@ static bool parse_trace(const char *list, unsigned *on)
 	return true;
 }
 
+/* A file named without an option: what it is says what is wanted. -1: go on; else the exit code. */
+static int take_file(const char *arg, struct options *o)
+{
+	struct xkd_err err = XKD_ERR_INIT, ignored;
+	enum xkd_file_kind kind;
+	enum xkd_rc rc = xkd_file_kind(arg, &kind, &err);
+	const char *eq = strrchr(arg, '=');
+	char *path;
+
+	if (rc == XKD_NOTFOUND && eq && eq > arg && (path = strndup(arg, (size_t)(eq - arg)))) {
+		if (!xkd_file_kind(path, &kind, &ignored) && kind == XKD_FILE_IMAGE)
+			rc = XKD_OK; /* FILE=ADDR */
+		free(path);
+	}
+	if (rc) {
+		fprintf(stderr, "xkd: %s\n", err.msg);
+		return EXIT_USAGE;
+	}
+	if (kind == XKD_FILE_DUMP) {
+		fprintf(stderr,
+			"xkd: %s is a dump of memory; this version reads none yet (crash and drgn "
+			"do)\n",
+			arg);
+		return EXIT_USAGE;
+	}
+	if (kind == XKD_FILE_IMAGE)
+		*xkd_vec_push(&o->files) = arg;
+	else
+		*xkd_vec_push(&o->actions) = (struct action){ true, arg };
+	return -1;
+}
+
 /* -1: go on; else the exit code. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -101,12 +138,15 @@ static int parse_options(int argc, char **argv, struct options *o)
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":k:c:f:y:o:beh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":k:z:c:f:y:o:beh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'k':
 			if (o->uri)
 				return usage_error("only one target can be given", optarg);
 			o->uri = optarg;
+			break;
+		case 'z':
+			*xkd_vec_push(&o->files) = optarg;
 			break;
 		case 'c':
 		case 'f':
@@ -147,8 +187,11 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return usage_error("unknown option", argv[optind - 1]);
 		}
 	}
-	if (optind < argc)
-		return usage_error("unexpected argument", argv[optind]);
+	for (int i = optind; i < argc; i++) {
+		c = take_file(argv[i], o);
+		if (c >= 0)
+			return c;
+	}
 	return -1;
 }
 
@@ -167,8 +210,10 @@ static int check_options(const struct options *o)
 {
 	int rc;
 
+	if (!o->uri && o->files.n)
+		return -1;
 	if (!o->uri)
-		return usage_error("which target? give it with -k", NULL);
+		return usage_error("which target? give it with -k, or files with -z", NULL);
 	if (known_scheme(o->uri))
 		return -1;
 	rc = usage_error("no way to a target is named like this", o->uri);
@@ -245,6 +290,25 @@ static int leave(struct xkd_session *s, int code)
 	return quit && quit != SIGPIPE ? 128 + quit : code;
 }
 
+/* The target, or else the files: "file:A,B". */
+static enum xkd_rc attach(struct xkd_session *s, const struct options *o, struct xkd_err *err)
+{
+	struct xkd_buf uri = XKD_BUF_INIT;
+	enum xkd_rc rc;
+
+	if (o->uri) {
+		for (size_t i = 0; i < o->files.n; i++)
+			xkd_session_add_sympath(s, o->files.p[i]);
+		return xkd_session_attach(s, backends, o->uri, err);
+	}
+	xkd_buf_str(&uri, "file:");
+	for (size_t i = 0; i < o->files.n; i++)
+		xkd_buf_printf(&uri, "%s%s", i ? "," : "", o->files.p[i]);
+	rc = xkd_session_attach(s, backends, uri.s, err);
+	xkd_buf_fini(&uri);
+	return rc;
+}
+
 static int session(struct xkd_session *s, const struct options *o)
 {
 	struct xkd_err err = XKD_ERR_INIT;
@@ -265,7 +329,7 @@ static int session(struct xkd_session *s, const struct options *o)
 		complain(&err);
 		return EXIT_USAGE;
 	}
-	rc = xkd_session_attach(s, backends, o->uri, &err);
+	rc = attach(s, o, &err);
 	if (rc) {
 		complain(&err);
 		return EXIT_TARGET;
@@ -292,6 +356,8 @@ int main(int argc, char **argv)
 	int code;
 
 	setlocale(LC_CTYPE, "");
+	if (argc > 1 && !strcmp(argv[1], "symbolize"))
+		return xkd_symbolize_main(argc - 1, argv + 1, &xkd_file_ops);
 	code = parse_options(argc, argv, &o);
 	if (code < 0)
 		code = check_options(&o);
@@ -311,6 +377,7 @@ int main(int argc, char **argv)
 	}
 	xkd_vec_fini(&o.actions);
 	xkd_vec_fini(&o.sympath);
+	xkd_vec_fini(&o.files);
 	if (fflush(stdout) && code == EXIT_FINE)
 		code = EXIT_COMMAND;
 	return code;

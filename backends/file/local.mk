@@ -1,0 +1,2 @@
+# Sources of backends/file/.
+libxkd_a_SOURCES += backends/file/file.c
