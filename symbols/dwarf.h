@@ -75,10 +75,10 @@ enum xkd_rc xkd_dwarf_frame_base(struct xkd_dwarf *d, uint64_t iaddr, const uint
 enum xkd_rc xkd_dwarf_func_type(struct xkd_dwarf *d, uint64_t iaddr, const struct xkd_type **t,
 				struct xkd_err *err) XKD_MUST;
 
-/* A global or file-static variable's type and address by name. The first call scans the top-level
- * entries of all units (progress, cancel) into an in-memory table. addr 0,has_addr false when the
- * entry has none. The definition wins over declarations; near (may be 0) prefers the unit that
- * contains that address. NOTFOUND is ordinary. */
+/* A global or file-static variable's type and address by name. Asks the index
+ * (symbols/index.h) and makes it when there is none (progress, cancel). addr 0, has_addr false when
+ * the entry has none. The definition wins over declarations; near (may be 0) prefers the variable at
+ * that address, then the unit that contains it. NOTFOUND is ordinary. */
 struct xkd_dglobal {
 	const char *name;
 	const struct xkd_type *type;

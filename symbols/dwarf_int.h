@@ -112,7 +112,6 @@ struct xkd_dw_arange {
 };
 
 struct xkd_dw_obj; /* dwarf_open.c: what libdwarf's callbacks see */
-struct xkd_dw_scan;
 
 struct xkd_dwarf {
 	struct xkd_image *img; /* not counted: the image owns us */
@@ -133,7 +132,6 @@ struct xkd_dwarf {
 	struct xkd_map elems; /* id of an array -> its element type */
 	unsigned type_depth;  /* of xkd_dw_type calls in one another */
 	struct xkd_types provider;
-	struct xkd_dw_scan *scan;
 };
 
 /* --- dwarf_open.c --- */
@@ -186,12 +184,17 @@ enum xkd_rc xkd_dw_unit_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dw_un
 			   struct xkd_err *err);
 /* Reads the root entry's attributes once. */
 bool xkd_dw_unit_root(struct xkd_dwarf *d, struct xkd_dw_unit *u);
+/* Where a unit's tables begin when no attribute says so. */
+void xkd_dw_unit_bases(struct xkd_dw_unit *u);
 
 /* --- dwarf_range.c --- */
 /* The ranges of an entry (ranges or low/high pc): calls fn for each non-empty one until it returns
  * false. Gives whether the entry had any such attribute. */
 bool xkd_dw_ranges(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die,
 		   bool (*fn)(void *arg, uint64_t low, uint64_t high), void *arg);
+/* The same for a list by its offset or index (form), of a unit whose root is known; false: broken. */
+bool xkd_dw_ranges_at(struct xkd_dwarf *d, struct xkd_dw_unit *u, unsigned form, uint64_t off,
+		      bool (*fn)(void *arg, uint64_t low, uint64_t high), void *arg);
 /* The expression of a location list that holds at iaddr. attr is loclist-formed. */
 bool xkd_dw_loclist(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, unsigned at,
 		    uint64_t iaddr, const uint8_t **expr, size_t *len);
@@ -234,12 +237,11 @@ const struct xkd_type *xkd_dw_type(struct xkd_dwarf *d, uint64_t off);
 /* The type an entry's DW_AT_type names; NULL: void (or trouble). */
 const struct xkd_type *xkd_dw_type_of(struct xkd_dwarf *d, Dwarf_Die die);
 
-/* --- dwarf_scan.c --- */
-void xkd_dw_scan_free(struct xkd_dwarf *d);
-enum xkd_rc xkd_dw_scan_type(struct xkd_dwarf *d, enum xkd_tag tag, const char *name, uint64_t *off,
-			     struct xkd_err *err);
-enum xkd_rc xkd_dw_scan_each(struct xkd_dwarf *d, bool (*fn)(void *arg, uint64_t off), void *arg,
-			     struct xkd_err *err);
+/* --- dwarf_named.c: through the index, which is made at the first need --- */
+enum xkd_rc xkd_dw_named_type(struct xkd_dwarf *d, enum xkd_tag tag, const char *name,
+			      uint64_t *off, struct xkd_err *err);
+enum xkd_rc xkd_dw_named_each(struct xkd_dwarf *d, bool (*fn)(void *arg, uint64_t off), void *arg,
+			      struct xkd_err *err);
 
 /* --- the bounded reader --- */
 static inline struct xkd_dw_cur xkd_dw_cur(struct xkd_dw_bytes b, uint64_t off)

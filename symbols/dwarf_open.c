@@ -204,7 +204,6 @@ void xkd_dwarf_close(struct xkd_dwarf *d)
 	}
 	xkd_vec_fini(&d->units);
 	xkd_vec_fini(&d->aranges);
-	xkd_dw_scan_free(d);
 	xkd_types_fini(&d->provider);
 	xkd_map_fini(&d->types);
 	xkd_map_fini(&d->elems);

@@ -144,25 +144,20 @@ static enum step step_v5(struct list *l, struct entry *e)
 	return STEP_RANGE;
 }
 
-/* Opens the list that the attribute names. */
-static bool list_open(struct list *l, struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die,
-		      unsigned at, bool loc)
+/* Opens the list at an offset of its section or, by index, of the unit's table. */
+static bool list_at(struct list *l, struct xkd_dwarf *d, struct xkd_dw_unit *u, unsigned form,
+		    uint64_t off, bool loc)
 {
 	struct xkd_dw_bytes b;
-	uint64_t off, base;
-	unsigned form = xkd_dw_form(d, die, at);
+	uint64_t base;
 
 	*l = (struct list){ .d = d, .u = u, .loc = loc, .v5 = u->version >= 5 };
-	if (!xkd_dw_unit_root(d, u))
-		return false;
 	l->base = u->has_low ? u->low_pc : 0;
 	if (l->v5)
 		b = xkd_dw_section(d, loc ? XKD_DW_LOCLISTS : XKD_DW_RNGLISTS);
 	else
 		b = xkd_dw_section(d, loc ? XKD_DW_LOC : XKD_DW_RANGES);
 	if (form == DW_FORM_rnglistx || form == DW_FORM_loclistx) {
-		if (!xkd_dw_listx(d, die, at, &off))
-			return false;
 		base = loc ? u->loclists_base : u->rnglists_base;
 		if (off > UINT32_MAX || base > b.n)
 			b.p = NULL;
@@ -171,13 +166,26 @@ static bool list_open(struct list *l, struct xkd_dwarf *d, struct xkd_dw_unit *u
 		if (!l->c.bad)
 			l->c = xkd_dw_cur(b, off);
 	} else {
-		if (!xkd_dw_secoff(d, die, at, &off))
-			return false;
 		l->c = xkd_dw_cur(b, off);
 	}
-	if (l->c.bad)
-		xkd_dw_bad(d, xkd_dw_off(die), "a list that lies outside its section");
 	return !l->c.bad;
+}
+
+/* Opens the list that the attribute names. */
+static bool list_open(struct list *l, struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die,
+		      unsigned at, bool loc)
+{
+	unsigned form = xkd_dw_form(d, die, at);
+	bool x = form == DW_FORM_rnglistx || form == DW_FORM_loclistx;
+	uint64_t off;
+
+	if (!xkd_dw_unit_root(d, u) ||
+	    !(x ? xkd_dw_listx(d, die, at, &off) : xkd_dw_secoff(d, die, at, &off)))
+		return false;
+	if (list_at(l, d, u, form, off, loc))
+		return true;
+	xkd_dw_bad(d, xkd_dw_off(die), "a list that lies outside its section");
+	return false;
 }
 
 /* The next entry with a range; false at the end. */
@@ -234,6 +242,21 @@ bool xkd_dw_ranges(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die,
 	if (low < high)
 		fn(arg, low, high);
 	return true;
+}
+
+bool xkd_dw_ranges_at(struct xkd_dwarf *d, struct xkd_dw_unit *u, unsigned form, uint64_t off,
+		      bool (*fn)(void *arg, uint64_t low, uint64_t high), void *arg)
+{
+	struct list l;
+	struct entry e;
+	unsigned count = 0;
+
+	if (!list_at(&l, d, u, form, off, false))
+		return false;
+	while (list_next(&l, &e, &count))
+		if (e.low < e.high && !fn(arg, e.low, e.high))
+			return true;
+	return !l.c.bad;
 }
 
 bool xkd_dw_loclist(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, unsigned at,

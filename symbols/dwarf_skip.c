@@ -1,4 +1,4 @@
-/* The skip reader: abbreviations of one unit, and entries read through them.
+/* The skip reader: abbreviations of one unit, and values read through them.
  * Invariants: the cursor only moves forward within the unit (a sibling that does not lie ahead is
  * not believed); a form that is not known makes the unit unreadable from there, never misread. */
 #include "symbols/dwarf_skip.h"
@@ -81,6 +81,7 @@ static bool read_attrs(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, struct
 
 	ab->first = (uint32_t)a->attrs.n;
 	ab->sib_off = -1;
+	ab->fixed = -1;
 	for (;;) {
 		uint64_t at = xkd_dw_uleb(c), form = xkd_dw_uleb(c);
 		struct xkd_dw_abattr *x;
@@ -101,6 +102,7 @@ static bool read_attrs(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, struct
 			ab->sib_off = off;
 		off = off < 0 || size < 0 ? -1 : off + size;
 	}
+	ab->fixed = off;
 	return !c->bad;
 }
 
@@ -111,12 +113,20 @@ static int cmp_abbrev(const void *a, const void *b)
 	return x->code < y->code ? -1 : x->code > y->code;
 }
 
-bool xkd_dw_abbrevs(struct xkd_dwarf *d, const struct xkd_dw_unit *u, bool (*wanted)(unsigned tag),
-		    struct xkd_dw_abbrevs *a)
+bool xkd_dw_abbrevs(struct xkd_dwarf *d, const struct xkd_dw_unit *u, struct xkd_dw_abbrevs *a)
 {
 	struct xkd_dw_cur c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_ABBREV), u->abbrev_off);
 	uint64_t code;
 
+	/* Forms' sizes depend on these four, too. */
+	if (a->good && a->off == u->abbrev_off && a->version == u->version &&
+	    a->off_size == u->off_size && a->addr_size == u->addr_size)
+		return true;
+	a->good = false;
+	a->off = u->abbrev_off;
+	a->version = u->version;
+	a->off_size = u->off_size;
+	a->addr_size = u->addr_size;
 	xkd_vec_reset(&a->v);
 	xkd_vec_reset(&a->attrs);
 	a->dense = true;
@@ -127,14 +137,14 @@ bool xkd_dw_abbrevs(struct xkd_dwarf *d, const struct xkd_dw_unit *u, bool (*wan
 		ab->code = code;
 		ab->tag = tag <= UINT16_MAX ? (uint16_t)tag : UINT16_MAX;
 		ab->children = xkd_dw_get(&c, 1);
-		ab->wanted = wanted(ab->tag);
 		a->dense &= code == a->v.n;
 		if (!read_attrs(u, &c, a, ab))
 			return false;
 	}
 	if (!a->dense)
 		xkd_vec_sort(&a->v, cmp_abbrev);
-	return !c.bad;
+	a->good = !c.bad;
+	return a->good;
 }
 
 void xkd_dw_abbrevs_fini(struct xkd_dw_abbrevs *a)
@@ -143,38 +153,19 @@ void xkd_dw_abbrevs_fini(struct xkd_dw_abbrevs *a)
 	xkd_vec_fini(&a->attrs);
 }
 
-static const struct xkd_dw_abbrev *find_abbrev(const struct xkd_dw_abbrevs *a, uint64_t code)
+const struct xkd_dw_abbrev *xkd_dw_abbrev_sparse(const struct xkd_dw_abbrevs *a, uint64_t code)
 {
 	struct xkd_dw_abbrev key = { .code = code };
 
-	if (a->dense)
-		return code - 1 < a->v.n ? &a->v.p[code - 1] : NULL;
 	return a->v.n ? bsearch(&key, a->v.p, a->v.n, sizeof(key), cmp_abbrev) : NULL;
 }
 
-/* Skips a value; for a block p and n are its bytes, else n is 0 and v the number, if it is one. */
-struct value {
-	uint64_t v;
-	const uint8_t *p;
-	size_t n;
-};
-static void read_value(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, uint64_t form,
-		       struct value *x)
+/* A value of no fixed size. */
+static bool read_odd(struct xkd_dw_cur *c, struct xkd_dw_val *x)
 {
-	int size = form_size(u, form);
 	uint64_t len;
 
-	x->p = c->p;
-	x->n = 0;
-	x->v = 0;
-	if (size >= 0) {
-		if (size <= 8)
-			x->v = xkd_dw_get(c, (unsigned)size);
-		else
-			xkd_dw_skip(c, (uint64_t)size);
-		return;
-	}
-	switch (form) {
+	switch (x->form) {
 	case DW_FORM_block1:
 		len = xkd_dw_get(c, 1);
 		break;
@@ -189,163 +180,195 @@ static void read_value(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, uint64
 		len = xkd_dw_uleb(c);
 		break;
 	case DW_FORM_string:
-		xkd_dw_cstr(c);
-		return;
+		x->p = c->p;
+		return xkd_dw_cstr(c) != NULL;
 	case DW_FORM_sdata:
 		x->v = (uint64_t)xkd_dw_sleb(c);
-		return;
+		return !c->bad;
 	default:
 		x->v = xkd_dw_uleb(c);
-		return;
+		return !c->bad;
 	}
 	x->p = c->p;
 	xkd_dw_skip(c, len);
 	x->n = c->bad ? 0 : (size_t)len;
+	return !c->bad;
 }
 
-static void take_name(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t form,
-		      const struct value *x, struct xkd_dw_brief *b)
+bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, const struct xkd_dw_abattr *at,
+		struct xkd_dw_val *x)
+{
+	int size = at->size;
+
+	x->form = at->form;
+	x->p = NULL;
+	x->n = 0;
+	x->v = 0;
+	if (x->form == DW_FORM_indirect) {
+		uint64_t form = xkd_dw_uleb(c);
+
+		size = form_size(u, form);
+		if (c->bad || size == -2 || form == DW_FORM_indirect ||
+		    form == DW_FORM_implicit_const)
+			return false;
+		x->form = (uint16_t)form;
+	}
+	if (size < 0)
+		return read_odd(c, x);
+	if (!xkd_dw_need(c, (uint64_t)size))
+		return false;
+	if (size <= 8)
+		x->v = xkd_get_le(c->p, (unsigned)size);
+	c->p += size;
+	if (!size)
+		x->v = x->form == DW_FORM_implicit_const ? (uint64_t)at->implicit : 1;
+	return true;
+}
+
+bool xkd_dw_skip_values(const struct xkd_dw_unit *u, const struct xkd_dw_abbrevs *a,
+			const struct xkd_dw_abbrev *ab, struct xkd_dw_cur *c)
+{
+	struct xkd_dw_val x;
+
+	if (ab->fixed >= 0) {
+		xkd_dw_skip(c, (uint64_t)ab->fixed);
+		return !c->bad;
+	}
+	for (uint32_t i = 0; i < ab->n; i++)
+		if (!xkd_dw_val(u, c, &a->attrs.p[ab->first + i], &x))
+			return false;
+	return true;
+}
+
+const char *xkd_dw_val_str(struct xkd_dwarf *d, const struct xkd_dw_unit *u,
+			   const struct xkd_dw_val *x, uint64_t *strp)
 {
 	struct xkd_dw_cur c;
 	uint64_t v = x->v;
 
-	switch (form) {
+	*strp = ~0ULL;
+	switch (x->form) {
 	case DW_FORM_string:
-		b->name = (const char *)x->p;
-		return;
+		return (const char *)x->p;
 	case DW_FORM_strx:
 	case DW_FORM_strx1:
 	case DW_FORM_strx2:
 	case DW_FORM_strx3:
 	case DW_FORM_strx4:
-		if (v > UINT32_MAX || !xkd_dw_unit_root(d, u))
-			return;
+		if (v > UINT32_MAX)
+			return NULL;
 		c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_STR_OFFSETS),
 			       u->str_offsets_base + v * u->off_size);
 		v = xkd_dw_get(&c, u->off_size);
 		if (c.bad)
-			return;
+			return NULL;
 		/* fallthrough */
 	case DW_FORM_strp:
-		if (v < d->sec[XKD_DW_STR].n) {
-			b->strp = v;
-			b->name = (const char *)d->sec[XKD_DW_STR].p + v;
-		}
-		return;
+		*strp = v;
+		return xkd_dw_section_str(d, XKD_DW_STR, v);
 	case DW_FORM_line_strp:
-		b->name = xkd_dw_section_str(d, XKD_DW_LINE_STR, v);
-		return;
+		return xkd_dw_section_str(d, XKD_DW_LINE_STR, v);
+	default:
+		return NULL;
 	}
 }
 
-static uint64_t to_offset(const struct xkd_dw_unit *u, uint64_t form, uint64_t v)
+uint64_t xkd_dw_val_ref(const struct xkd_dw_unit *u, const struct xkd_dw_val *x)
 {
-	if (form == DW_FORM_ref_addr)
-		return v;
-	return v < u->end - u->off ? u->off + v : 0;
+	switch (x->form) {
+	case DW_FORM_ref_addr:
+		return x->v;
+	case DW_FORM_ref1:
+	case DW_FORM_ref2:
+	case DW_FORM_ref4:
+	case DW_FORM_ref8:
+	case DW_FORM_ref_udata:
+		return x->v < u->end - u->off ? u->off + x->v : 0;
+	default:
+		return 0;
+	}
 }
 
-static void take(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xkd_dw_abattr *at,
-		 uint64_t form, struct value *x, struct xkd_dw_brief *b)
+bool xkd_dw_val_addr(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xkd_dw_val *x,
+		     uint64_t *addr)
 {
-	switch (at->at) {
-	case DW_AT_sibling:
-		b->sibling = to_offset(u, form, x->v);
-		break;
+	switch (x->form) {
+	case DW_FORM_addr:
+		*addr = x->v;
+		return true;
+	case DW_FORM_addrx:
+	case DW_FORM_addrx1:
+	case DW_FORM_addrx2:
+	case DW_FORM_addrx3:
+	case DW_FORM_addrx4:
+	case DW_FORM_GNU_addr_index:
+		return xkd_dw_addrx(d, u, x->v, addr);
+	default:
+		return false;
+	}
+}
+
+/* The root's values as they stand: strings and addresses need the bases, which may come later. */
+struct root {
+	struct xkd_dw_val name, dir, low;
+};
+
+static void root_value(struct xkd_dw_unit *u, unsigned at, const struct xkd_dw_val *x,
+		       struct root *r)
+{
+	switch (at) {
 	case DW_AT_name:
-		take_name(d, u, form, x, b);
+		r->name = *x;
 		break;
-	case DW_AT_declaration:
-		b->declaration = form == DW_FORM_flag_present || x->v;
+	case DW_AT_comp_dir:
+		r->dir = *x;
 		break;
-	case DW_AT_external:
-		b->external = form == DW_FORM_flag_present || x->v;
+	case DW_AT_low_pc:
+		r->low = *x;
 		break;
-	case DW_AT_specification:
-		b->spec = to_offset(u, form, x->v);
+	case DW_AT_stmt_list:
+		u->has_stmt_list = true;
+		u->stmt_list = x->v;
 		break;
-	case DW_AT_location:
-		if (x->n) {
-			b->loc = x->p;
-			b->loc_len = x->n;
-		}
+	case DW_AT_str_offsets_base:
+		u->str_offsets_base = x->v;
+		break;
+	case DW_AT_addr_base:
+		u->addr_base = x->v;
+		break;
+	case DW_AT_rnglists_base:
+		u->rnglists_base = x->v;
+		break;
+	case DW_AT_loclists_base:
+		u->loclists_base = x->v;
 		break;
 	}
 }
 
-/* The values one by one. */
-static bool read_values(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xkd_dw_abbrevs *a,
-			const struct xkd_dw_abbrev *ab, struct xkd_dw_cur *c,
-			struct xkd_dw_brief *b)
+bool xkd_dw_skip_root(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xkd_dw_abbrevs *a,
+		      struct xkd_dw_cur *c, bool *children)
 {
+	const struct xkd_dw_abbrev *ab = xkd_dw_abbrev(a, xkd_dw_uleb(c));
+	struct root r = { .name.form = 0 };
+	struct xkd_dw_val x;
+	uint64_t strp;
+
+	if (c->bad || !ab)
+		return false;
+	*children = ab->children;
+	if (u->root_known)
+		return xkd_dw_skip_values(u, a, ab, c);
+	xkd_dw_unit_bases(u);
 	for (uint32_t i = 0; i < ab->n; i++) {
 		const struct xkd_dw_abattr *at = &a->attrs.p[ab->first + i];
-		uint64_t form = at->form;
-		struct value x;
 
-		if (form == DW_FORM_indirect) {
-			form = xkd_dw_uleb(c);
-			if (form == DW_FORM_indirect || form == DW_FORM_implicit_const ||
-			    form_size(u, form) == -2)
-				return false;
-		}
-		read_value(u, c, form, &x);
-		if (c->bad)
+		if (!xkd_dw_val(u, c, at, &x))
 			return false;
-		take(d, u, at, form, &x, b);
+		root_value(u, at->at, &x, &r);
 	}
-	return true;
-}
-
-bool xkd_dw_brief(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xkd_dw_abbrevs *a,
-		  struct xkd_dw_cur *c, struct xkd_dw_brief *b)
-{
-	const struct xkd_dw_abbrev *ab;
-	const uint8_t *base = d->sec[XKD_DW_INFO].p;
-	uint64_t code;
-
-	*b = (struct xkd_dw_brief){ .off = (uint64_t)(c->p - base), .strp = ~0ULL };
-	code = xkd_dw_uleb(c);
-	if (c->bad || !code)
-		return !c->bad;
-	ab = find_abbrev(a, code);
-	if (!ab)
-		return false;
-	b->tag = ab->tag;
-	b->children = ab->children;
-	b->wanted = ab->wanted;
-	if (!ab->wanted && ab->sib_off >= 0 && xkd_dw_need(c, (uint64_t)ab->sib_off + 4)) {
-		b->sibling = to_offset(u, DW_FORM_ref4, xkd_get_le(c->p + ab->sib_off, 4));
-		if (b->sibling > b->off)
-			return true;
-		b->sibling = 0;
-	}
-	return read_values(d, u, a, ab, c, b);
-}
-
-bool xkd_dw_skip_children(struct xkd_dwarf *d, struct xkd_dw_unit *u,
-			  const struct xkd_dw_abbrevs *a, struct xkd_dw_cur *c,
-			  const struct xkd_dw_brief *b)
-{
-	const uint8_t *base = d->sec[XKD_DW_INFO].p;
-	struct xkd_dw_brief kid;
-	uint64_t depth = 1;
-
-	if (!b->children)
-		return true;
-	if (b->sibling > (uint64_t)(c->p - base) && b->sibling <= u->end) {
-		c->p = base + b->sibling;
-		return true;
-	}
-	while (depth) {
-		if (!xkd_dw_brief(d, u, a, c, &kid))
-			return false;
-		if (!kid.tag)
-			depth--;
-		else if (kid.sibling > (uint64_t)(c->p - base) && kid.sibling <= u->end)
-			c->p = base + kid.sibling;
-		else if (kid.children)
-			depth++;
-	}
+	u->name = xkd_dw_val_str(d, u, &r.name, &strp);
+	u->comp_dir = xkd_dw_val_str(d, u, &r.dir, &strp);
+	u->has_low = xkd_dw_val_addr(d, u, &r.low, &u->low_pc);
+	u->root_known = true;
 	return true;
 }

@@ -555,9 +555,14 @@ static enum xkd_rc find(struct xkd_types *p, enum xkd_tag tag, const char *name,
 
 	*t = NULL;
 	xkd_dw_begin(d);
-	rc = xkd_dw_scan_type(d, tag, name, &off, err);
+	rc = xkd_dw_named_type(d, tag, name, &off, err);
 	if (!rc)
 		*t = xkd_dw_type(d, off);
+	if (*t && (!(*t)->name || strcmp((*t)->name, name))) {
+		*t = NULL;
+		rc = xkd_err_set(err, XKD_BADDATA, "the index of %s does not fit it",
+				 xkd_image_path(d->img));
+	}
 	return xkd_dw_end(d, rc, err);
 }
 
@@ -583,7 +588,7 @@ static enum xkd_rc each(struct xkd_types *p, bool (*fn)(void *arg, const struct 
 			void *arg, struct xkd_err *err)
 {
 	struct each_arg a = { of(p), fn, arg };
-	enum xkd_rc rc = xkd_dw_scan_each(a.d, each_one, &a, err);
+	enum xkd_rc rc = xkd_dw_named_each(a.d, each_one, &a, err);
 
 	xkd_dw_begin(a.d);
 	return rc;

@@ -86,6 +86,14 @@ struct xkd_dw_unit *xkd_dw_unit_of(struct xkd_dwarf *d, uint64_t off)
 	return lo < d->units.n && d->units.p[lo].off <= off ? &d->units.p[lo] : NULL;
 }
 
+void xkd_dw_unit_bases(struct xkd_dw_unit *u)
+{
+	u->str_offsets_base = u->off_size == 8 ? 16 : 8;
+	u->addr_base = u->str_offsets_base;
+	u->rnglists_base = u->off_size == 8 ? 20 : 12;
+	u->loclists_base = u->rnglists_base;
+}
+
 bool xkd_dw_unit_root(struct xkd_dwarf *d, struct xkd_dw_unit *u)
 {
 	Dwarf_Die die;
@@ -96,11 +104,7 @@ bool xkd_dw_unit_root(struct xkd_dwarf *d, struct xkd_dw_unit *u)
 	if (!die)
 		return false;
 	u->root_known = true;
-	/* Where split units' tables begin when no attribute says so. */
-	u->str_offsets_base = u->off_size == 8 ? 16 : 8;
-	u->addr_base = u->str_offsets_base;
-	u->rnglists_base = u->off_size == 8 ? 20 : 12;
-	u->loclists_base = u->rnglists_base;
+	xkd_dw_unit_bases(u);
 	xkd_dw_secoff(d, die, DW_AT_str_offsets_base, &u->str_offsets_base);
 	xkd_dw_secoff(d, die, DW_AT_addr_base, &u->addr_base);
 	xkd_dw_secoff(d, die, DW_AT_rnglists_base, &u->rnglists_base);

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "symbols/image_elf.h"
 #include "symbols/image_priv.h"
+#include "symbols/index.h"
 #include "symbols/unpack.h"
 #include <elf.h>
 #include <errno.h>
@@ -284,6 +285,7 @@ void xkd_image_unref(struct xkd_image *img)
 	for (int i = 0; i < XKD_PART_N; i++)
 		if (img->part[i].p)
 			img->part[i].close(img->part[i].p);
+	xkd_index_free(img->index);
 	xkd_symtab_free(img->symtab);
 	xkd_image_unref(img->debug);
 	xkd_image_data_fini(img);

@@ -51,6 +51,7 @@ struct xkd_image {
 	bool debug_tried;
 	struct xkd_symtab *symtab; /* symtab.c; NULL until asked for */
 	struct xkd_part part[XKD_PART_N];
+	struct xkd_index *index; /* index.c; NULL until asked for */
 };
 
 /* image.c: an image of bytes that are mapped already; map is the image's from here on, also on failure. */

@@ -8,9 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A symbol, or what only the debug info knows: host is the function that an inlined copy is in. */
+struct found {
+	struct xkd_symref ref;
+	const char *host;
+	uint64_t host_addr;
+};
 struct match {
-	XKD_VEC(struct xkd_symref) v;
-	struct xkd_cancel *cancel;
+	XKD_VEC(struct found) v;
+	struct xkd_session *s;
+	bool count_only; /* inlined copies are counted, not taken */
+	unsigned left;	 /* not taken */
+	size_t nsyms;	 /* of v: those of the symbol tables */
 	bool data, funcs;
 	bool by_size;
 	uint64_t size;
@@ -28,13 +37,14 @@ static bool collect(void *arg, const struct xkd_symref *r)
 	if ((m->funcs && !is_func(r)) || (m->data && is_func(r)) ||
 	    (m->by_size && r->size != m->size))
 		return true;
-	*xkd_vec_push(&m->v) = *r;
-	return !xkd_canceled(m->cancel);
+	*xkd_vec_push(&m->v) = (struct found){ .ref = *r };
+	return !xkd_canceled(&m->s->cancel);
 }
 
 static int by_addr(const void *a, const void *b)
 {
-	const struct xkd_symref *x = a, *y = b;
+	const struct xkd_symref *x = &((const struct found *)a)->ref;
+	const struct xkd_symref *y = &((const struct found *)b)->ref;
 
 	if (x->addr != y->addr)
 		return x->addr < y->addr ? -1 : 1;
@@ -43,7 +53,8 @@ static int by_addr(const void *a, const void *b)
 
 static int by_name(const void *a, const void *b)
 {
-	const struct xkd_symref *x = a, *y = b;
+	const struct xkd_symref *x = &((const struct found *)a)->ref;
+	const struct xkd_symref *y = &((const struct found *)b)->ref;
 	int c = strcmp(x->name, y->name);
 
 	return c ? c : x->addr < y->addr ? -1 : x->addr > y->addr;
@@ -59,16 +70,67 @@ static void keep_exact(struct match *m, const char *pattern)
 	if (xkd_is_glob(name))
 		return;
 	for (size_t i = 0; i < m->v.n; i++)
-		exact |= !strcmp(m->v.p[i].name, name);
+		exact |= !strcmp(m->v.p[i].ref.name, name);
 	for (size_t i = 0; exact && i < m->v.n; i++)
-		if (!strcmp(m->v.p[i].name, name))
+		if (!strcmp(m->v.p[i].ref.name, name))
 			m->v.p[n++] = m->v.p[i];
 	if (exact)
 		m->v.n = n;
 }
 
-/* The type of a symbol; NULL when no debug info has it. */
-static const struct xkd_type *type_of(struct xkd_session *s, const struct xkd_symref *r)
+static bool has_symbol(const struct match *m, uint64_t addr)
+{
+	for (size_t i = 0; i < m->nsyms; i++)
+		if (m->v.p[i].ref.addr == addr)
+			return true;
+	return false;
+}
+
+static bool collect_inline(void *arg, const struct xkd_inlref *r)
+{
+	struct match *m = arg;
+	struct xkd_arena *arena = &m->s->cmd_arena;
+	struct found *f;
+
+	if ((m->by_size && r->size != m->size) || (!r->inlined && has_symbol(m, r->addr)))
+		return true;
+	if (m->count_only) {
+		m->left += r->inlined;
+		return !xkd_canceled(&m->s->cancel);
+	}
+	f = xkd_vec_push(&m->v);
+	f->ref = (struct xkd_symref){ .mod = r->mod,
+				      .name = xkd_arena_strdup(arena, r->name),
+				      .addr = r->addr,
+				      .size = r->size,
+				      .type = STT_FUNC,
+				      .bind = STB_LOCAL };
+	if (r->inlined)
+		f->host = xkd_arena_strdup(arena, r->host ? r->host : "");
+	f->host_addr = r->host_addr;
+	return !xkd_canceled(&m->s->cancel);
+}
+
+/* Adds what only the indexes know. What the symbol tables answered is not held up by the making of
+ * an index; a pattern's inlined copies would bury its functions, so they are only counted. */
+static enum xkd_rc add_inlined(struct match *m, const char *pattern, bool all, unsigned *missing,
+			       struct xkd_err *err)
+{
+	const char *bang = strchr(pattern, '!');
+	bool wild = xkd_is_glob(bang ? bang + 1 : pattern);
+	enum xkd_ixneed need = all || !m->v.n ? XKD_IX_WAIT : wild ? XKD_IX_IF_READY : XKD_IX_START;
+
+	*missing = 0;
+	m->nsyms = m->v.n;
+	m->count_only = wild && m->v.n && !all;
+	if (m->data)
+		return XKD_OK;
+	return xkd_inline_glob(m->s->t, pattern, need, collect_inline, m, missing, err);
+}
+
+/* The type of a symbol; NULL when no debug info has it. Of data only the index knows it: wait says
+ * whether its making is waited for. */
+static const struct xkd_type *type_of(struct xkd_session *s, const struct xkd_symref *r, bool wait)
 {
 	const struct xkd_type *type = NULL;
 	struct xkd_types *btf;
@@ -79,6 +141,8 @@ static const struct xkd_type *type_of(struct xkd_session *s, const struct xkd_sy
 	if (!is_func(r)) {
 		struct xkd_dglobal g;
 
+		if (!wait && !xkd_mod_indexed(s->t, r->mod))
+			return NULL;
 		xkd_mod_providers(s->t, r->mod, &btf, &dwarf);
 		if (!dwarf || !xkd_module_to_image(r->mod, r->addr, &iaddr) ||
 		    xkd_dwarf_global(dwarf, r->name, iaddr, &g, &s->cancel, &ignored))
@@ -92,9 +156,9 @@ static const struct xkd_type *type_of(struct xkd_session *s, const struct xkd_sy
 	return NULL;
 }
 
-static void print_typed(struct xkd_session *s, const struct xkd_symref *r)
+static void print_typed(struct xkd_session *s, const struct xkd_symref *r, bool wait)
 {
-	const struct xkd_type *type = type_of(s, r);
+	const struct xkd_type *type = type_of(s, r, wait);
 	struct xkd_buf b = XKD_BUF_INIT, decl = XKD_BUF_INIT;
 
 	xkd_buf_printf(&decl, "%s!%s", r->mod->name, r->name);
@@ -110,17 +174,20 @@ static void print_typed(struct xkd_session *s, const struct xkd_symref *r)
 }
 
 struct x_opts {
-	bool types, verbose, data, funcs, by_name, by_size;
+	bool types, verbose, data, funcs, by_name, by_size, inlined;
 	uint64_t size;
 };
 
-static void print_row(struct xkd_session *s, const struct xkd_symref *r, const struct x_opts *o)
+static void print_row(struct xkd_session *s, const struct found *f, const struct x_opts *o)
 {
+	const struct xkd_symref *r = &f->ref;
+
 	xkd_out_key(&s->out, XKD_ST_ADDR, "addr", "%s", XKD_ADDR(r->addr));
 	xkd_out(&s->out, " ");
 	if (o->verbose) {
 		xkd_out_key(&s->out, XKD_ST_DIM, "kind", "%-4s %-6s ",
-			    is_func(r)		    ? "func"
+			    f->host		    ? "inl"
+			    : is_func(r)	    ? "func"
 			    : r->type == STT_OBJECT ? "data"
 						    : "-",
 			    r->bind == STB_LOCAL  ? "local"
@@ -128,10 +195,33 @@ static void print_row(struct xkd_session *s, const struct xkd_symref *r, const s
 						  : "global");
 		xkd_out_key(&s->out, XKD_ST_NUM, "size", "%6llx ", (unsigned long long)r->size);
 	}
-	if (o->types)
-		print_typed(s, r);
+	if (o->types && !f->host)
+		print_typed(s, r, true);
 	else
 		xkd_out_key(&s->out, XKD_ST_SYM, "symbol", "%s!%s", r->mod->name, r->name);
+	if (f->host) {
+		xkd_out_st(&s->out, XKD_ST_DIM, " (inlined in ");
+		xkd_out_key(&s->out, XKD_ST_SYM, "host", "%s", f->host);
+		xkd_out_st(&s->out, XKD_ST_DIM, ")");
+	}
+	xkd_out_end(&s->out);
+}
+
+/* What is not among the rows. */
+static void x_note(struct xkd_session *s, const struct match *m, unsigned missing,
+		   const char *pattern)
+{
+	const char *bang = strchr(pattern, '!');
+
+	if (m->left)
+		xkd_out_st(&s->out, XKD_ST_DIM, "(and %u inlined cop%s: x /i %s)", m->left,
+			   m->left == 1 ? "y" : "ies", pattern);
+	else if (missing && !xkd_is_glob(bang ? bang + 1 : pattern) && is_func(&m->v.p[0].ref))
+		xkd_out_st(&s->out, XKD_ST_DIM,
+			   "(inlined copies are being looked for: x /i %s waits for them)",
+			   pattern);
+	else
+		return;
 	xkd_out_end(&s->out);
 }
 
@@ -153,13 +243,14 @@ static enum xkd_rc x_switches(struct xkd_session *s, struct xkd_args *a, struct 
 			continue;
 		}
 		for (const char *c = sw; *c; c++) {
-			if (!strchr("tvdfna", *c))
+			if (!strchr("tvdfnai", *c))
 				return xkd_err_syntax(err, pos,
 						      "no switch /%c; there are /t /v /d /f "
-						      "/n /a and /s SIZE",
+						      "/i /n /a and /s SIZE",
 						      *c);
 			o->types |= *c == 't';
 			o->verbose |= *c == 'v';
+			o->inlined |= *c == 'i';
 			o->data |= *c == 'd';
 			o->funcs |= *c == 'f';
 			o->by_name = *c == 'n' ? true : *c == 'a' ? false : o->by_name;
@@ -197,9 +288,44 @@ static enum xkd_rc nothing(struct xkd_session *s, const char *pattern, struct xk
 	return xkd_err_set(err, XKD_NOTFOUND, "no symbol matches '%.200s'", pattern);
 }
 
+static bool same_row(const struct found *a, const struct found *b)
+{
+	return a->ref.addr == b->ref.addr && a->ref.mod == b->ref.mod && !a->host == !b->host &&
+	       !strcmp(a->ref.name, b->ref.name);
+}
+
+static enum xkd_rc x_list(struct match *m, const char *pattern, const struct x_opts *o,
+			  struct xkd_err *err)
+{
+	struct xkd_session *s = m->s;
+	unsigned missing;
+	enum xkd_rc rc;
+
+	xkd_sym_glob(s->t, pattern, collect, m);
+	keep_exact(m, pattern);
+	rc = add_inlined(m, pattern, o->inlined, &missing, err);
+	if (rc)
+		return rc;
+	xkd_vec_sort(&m->v, o->by_name ? by_name : by_addr);
+	rc = xkd_cancel_check(&s->cancel, err);
+	for (size_t i = 0; !rc && i < m->v.n; i++) {
+		const struct found *f = &m->v.p[i];
+
+		if (i && same_row(f, f - 1))
+			continue; /* found in two tables */
+		print_row(s, f, o);
+		rc = xkd_cancel_check(&s->cancel, err);
+	}
+	if (!rc && !m->v.n)
+		return nothing(s, pattern, err);
+	if (!rc)
+		x_note(s, m, missing, pattern);
+	return rc;
+}
+
 static enum xkd_rc cmd_x(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
-	struct match m = { .cancel = &s->cancel };
+	struct match m = { .s = s };
 	struct x_opts o = { 0 };
 	char pattern[256];
 	enum xkd_rc rc = x_switches(s, a, &o, err);
@@ -216,21 +342,7 @@ static enum xkd_rc cmd_x(struct xkd_session *s, struct xkd_args *a, struct xkd_e
 	m.funcs = o.funcs;
 	m.by_size = o.by_size;
 	m.size = o.size;
-	xkd_sym_glob(s->t, pattern, collect, &m);
-	keep_exact(&m, pattern);
-	xkd_vec_sort(&m.v, o.by_name ? by_name : by_addr);
-	rc = xkd_cancel_check(&s->cancel, err);
-	for (size_t i = 0; !rc && i < m.v.n; i++) {
-		const struct xkd_symref *r = &m.v.p[i], *last = i ? r - 1 : NULL;
-
-		if (last && last->addr == r->addr && last->mod == r->mod &&
-		    !strcmp(last->name, r->name))
-			continue; /* found in two tables */
-		print_row(s, r, &o);
-		rc = xkd_cancel_check(&s->cancel, err);
-	}
-	if (!rc && !m.v.n)
-		rc = nothing(s, pattern, err);
+	rc = x_list(&m, pattern, &o, err);
 	xkd_vec_fini(&m.v);
 	return rc;
 }
@@ -253,8 +365,10 @@ static bool show_alias(void *arg, const struct xkd_sym *sym)
 	r.type = sym->type;
 	xkd_out(&al->s->out, "    ");
 	xkd_out_key(&al->s->out, XKD_ST_SYM, "symbol", "%s!%s", r.mod->name, r.name);
-	xkd_out(&al->s->out, " = ");
-	print_typed(al->s, &r);
+	if (type_of(al->s, &r, false)) {
+		xkd_out(&al->s->out, " = ");
+		print_typed(al->s, &r, false);
+	}
 	xkd_out_end(&al->s->out);
 	return ++al->shown < 32;
 }
@@ -332,7 +446,9 @@ static const char more_x[] =
 	"PATTERN is mod!name or name; in it * is any run, ? one character, [a-z] a set, # repeats "
 	"the\n"
 	"character before. Patterns ignore case; a plain name that exists as typed wins.\n"
+	"A plain name also finds the places where a function is inlined.\n"
 	"  /t  with types      /v  kind, binding, size      /f  functions   /d  data\n"
+	"  /i  with a pattern: inlined copies, too\n"
 	"  /s SIZE  of this size in bytes                   /n  sorted by name, not by address";
 static const char more_lm[] =
 	"  v  all that is known of each      m PATTERN  those that match\n"
@@ -341,7 +457,7 @@ static const char more_lm[] =
 	"deferred: not needed yet; no symbols: lm v tells why.";
 
 static const struct xkd_cmd rows[] = {
-	{ "x", "[/t] [/v] [/d|/f] [/n] [/s size] pattern", XKD_FX_TARGET | XKD_FX_STOPPED,
+	{ "x", "[/t] [/v] [/d|/f] [/i] [/n] [/s size] pattern", XKD_FX_TARGET | XKD_FX_STOPPED,
 	  "find symbols by name", cmd_x, more_x, NULL },
 	{ "ln", "addr", XKD_FX_TARGET | XKD_FX_STOPPED, "the symbols nearest to an address", cmd_ln,
 	  NULL, "sym" },

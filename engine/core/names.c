@@ -1,5 +1,5 @@
 /* Lines, functions, types and globals over all modules of a target. Types: BTF before DWARF by name,
- * since BTF answers without a scan of all units. */
+ * since BTF answers without an index of all units. */
 #include "engine/core/names.h"
 #include "base/str.h"
 #include <string.h>
@@ -94,7 +94,7 @@ static enum xkd_rc type_in(struct xkd_target *t, struct xkd_module *m, enum xkd_
 		decl = *type;
 		rc = XKD_NOTFOUND;
 	}
-	/* BTF has every type that a linked kernel uses: a scan would find no more. */
+	/* BTF has every type that a linked kernel uses: the index would find no more. */
 	if (rc == XKD_NOTFOUND && dwarf && !btf) {
 		struct xkd_types *p = xkd_dwarf_types(dwarf);
 
@@ -148,24 +148,31 @@ const struct xkd_type *xkd_type_complete(struct xkd_target *t, struct xkd_module
 	return full;
 }
 
-/* The type of a variable whose address is known. */
-static const struct xkd_type *var_type(struct xkd_target *t, struct xkd_module *m, const char *name,
-				       uint64_t iaddr)
+/* The type of a variable whose address is known; NULL when no debug info has it. Fails only when the
+ * user gave up. */
+static enum xkd_rc var_type(struct xkd_target *t, struct xkd_module *m, const char *name,
+			    uint64_t iaddr, const struct xkd_type **type, struct xkd_err *err)
 {
-	const struct xkd_type *type;
 	struct xkd_btf *b = NULL;
 	struct xkd_types *btf;
 	struct xkd_dwarf *dwarf;
 	struct xkd_dglobal g;
-	struct xkd_err ignored;
+	struct xkd_err why = XKD_ERR_INIT;
+	enum xkd_rc rc;
 
-	if (m->is_kernel && !xkd_image_btf(m->img, NULL, &b, &ignored) &&
-	    !xkd_btf_var(b, name, &type, &ignored))
-		return type;
+	*type = NULL;
+	if (m->is_kernel && !xkd_image_btf(m->img, NULL, &b, &why) &&
+	    !xkd_btf_var(b, name, type, &why))
+		return XKD_OK;
 	xkd_mod_providers(t, m, &btf, &dwarf);
-	if (dwarf && !xkd_dwarf_global(dwarf, name, iaddr, &g, t->cancel, &ignored))
-		return g.type;
-	return NULL;
+	if (!dwarf)
+		return XKD_OK;
+	rc = xkd_dwarf_global(dwarf, name, iaddr, &g, t->cancel, &why);
+	if (!rc)
+		*type = g.type;
+	if (rc == XKD_CANCELED && err)
+		*err = why;
+	return rc == XKD_CANCELED ? rc : XKD_OK;
 }
 
 enum xkd_rc xkd_global_named(struct xkd_target *t, struct xkd_module *mod, const char *name,
@@ -189,7 +196,7 @@ enum xkd_rc xkd_global_named(struct xkd_target *t, struct xkd_module *mod, const
 	if (type && xkd_target_mod_image(t, sym.mod)) {
 		if (!xkd_module_to_image(sym.mod, sym.addr, &iaddr))
 			iaddr = 0;
-		*type = var_type(t, sym.mod, sym.name, iaddr);
+		return var_type(t, sym.mod, sym.name, iaddr, type, err);
 	}
 	return XKD_OK;
 }

@@ -34,7 +34,30 @@ enum xkd_rc xkd_line_at(struct xkd_target *t, uint64_t addr, struct xkd_line *li
 enum xkd_rc xkd_funcs_at(struct xkd_target *t, uint64_t addr, struct xkd_dfunc *f, size_t max,
 			 size_t *n, struct xkd_err *err) XKD_MUST;
 
-/* Types by name in a module, BTF before the slow DWARF scan; mod NULL: the kernel, then every
+/* Functions that only the debug info knows by this name, from the modules' indexes (symbols/index.h):
+ * inlined copies, and parts such as "f.cold" that are asked for as "f". */
+struct xkd_inlref {
+	struct xkd_module *mod;
+	const char *name; /* strings live during the call of fn */
+	uint64_t addr, size; /* in the target */
+	bool inlined;
+	const char *host;   /* inlined: the real function around it */
+	uint64_t host_addr;
+};
+enum xkd_ixneed {
+	XKD_IX_IF_READY, /* only what is indexed already */
+	XKD_IX_START,	 /* the rest is started, not waited for */
+	XKD_IX_WAIT,	 /* progress; CANCELED: the making goes on in the background */
+};
+/* "mod!name" or "name", exact or a pattern. *missing: modules with debug info that had no index (yet,
+ * or for good). fn returns false to stop. */
+enum xkd_rc xkd_inline_glob(struct xkd_target *t, const char *pattern, enum xkd_ixneed need,
+			    bool (*fn)(void *arg, const struct xkd_inlref *r), void *arg,
+			    unsigned *missing, struct xkd_err *err) XKD_MUST;
+/* Has the module an index that answers at once? */
+bool xkd_mod_indexed(struct xkd_target *t, struct xkd_module *m);
+
+/* Types by name in a module, BTF before the index of DWARF; mod NULL: the kernel, then every
  * module. Completes declarations. */
 enum xkd_rc xkd_type_named(struct xkd_target *t, struct xkd_module *mod, enum xkd_tag tag,
 			   const char *name, const struct xkd_type **type, struct xkd_err *err) XKD_MUST;

@@ -19,18 +19,6 @@ static void scratch_rm(void)
 		fprintf(stderr, "# cannot remove %s\n", scratch);
 }
 
-static void scratch_make(void)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(scratch, sizeof(scratch), "%s/xkd-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	if (!mkdtemp(scratch)) {
-		perror(scratch);
-		exit(99);
-	}
-	atexit(scratch_rm);
-}
-
 /* A path in the folder; four results live at a time. */
 __attribute__((format(printf, 1, 2))) static inline const char *in_scratch(const char *fmt, ...)
 {
@@ -44,6 +32,19 @@ __attribute__((format(printf, 1, 2))) static inline const char *in_scratch(const
 	vsnprintf(p + n, sizeof(path[0]) - (size_t)n, fmt, ap);
 	va_end(ap);
 	return p;
+}
+
+static void scratch_make(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(scratch, sizeof(scratch), "%s/xkd-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (!mkdtemp(scratch)) {
+		perror(scratch);
+		exit(99);
+	}
+	atexit(scratch_rm);
+	setenv("XDG_CACHE_HOME", in_scratch(".cache"), 1);
 }
 
 /* Writes a file in the folder. */
