@@ -128,6 +128,7 @@ static enum xkd_rc run_on_cpu(struct xkd_session *s, const char *line, const cha
 	int cpu = s->cpu;
 	bool valid = s->ctx_valid;
 	unsigned frame = s->frame;
+	uint64_t task = s->task;
 	struct xkd_ctx *old = XKD_NEWN(&s->cmd_arena, struct xkd_ctx, 2);
 	enum xkd_rc rc;
 
@@ -138,6 +139,7 @@ static enum xkd_rc run_on_cpu(struct xkd_session *s, const char *line, const cha
 		rc = run_named(s, line, text, err);
 	if (s->t && s->t->gen.stop == stop && !s->t->running) {
 		s->cpu = cpu;
+		s->task = task;
 		s->frame = frame;
 		s->base = old[0];
 		s->ctx = old[1];

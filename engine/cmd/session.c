@@ -301,6 +301,7 @@ enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err)
 	drop_breakpoints(s);
 	rc2 = xkd_target_close(s->t, s->leave_halted, &sub);
 	s->t = NULL;
+	s->task = 0;
 	s->ctx_valid = false;
 	s->next_d = s->next_u = 0;
 	if (!s->cancel.quit)
@@ -336,7 +337,8 @@ enum xkd_rc xkd_session_ctx(struct xkd_session *s, const struct xkd_ctx **ctx, s
 	if (s->ctx_valid && xkd_ctx_check(&s->base, &ignored))
 		xkd_session_stopped(s, s->cpu);
 	if (!s->ctx_valid) {
-		rc = xkd_ctx_cpu(s->t, s->cpu, &s->base, err);
+		rc = s->task ? xkd_ctx_task(s->t, s->task, &s->base, err) :
+			       xkd_ctx_cpu(s->t, s->cpu, &s->base, err);
 		if (rc)
 			return rc;
 		s->ctx = s->base;
@@ -359,6 +361,24 @@ enum xkd_rc xkd_session_set_cpu(struct xkd_session *s, int cpu, struct xkd_err *
 	if (rc)
 		return rc;
 	s->cpu = cpu;
+	s->task = 0;
+	s->base = s->ctx = base;
+	s->frame = 0;
+	s->ctx_valid = true;
+	s->next_u = 0;
+	return XKD_OK;
+}
+
+enum xkd_rc xkd_session_set_task(struct xkd_session *s, uint64_t task, struct xkd_err *err)
+{
+	struct xkd_ctx base;
+	enum xkd_rc rc = need_target(s, err);
+
+	if (!rc)
+		rc = xkd_ctx_task(s->t, task, &base, err);
+	if (rc)
+		return rc;
+	s->task = task;
 	s->base = s->ctx = base;
 	s->frame = 0;
 	s->ctx_valid = true;
@@ -433,6 +453,7 @@ struct xkd_run *xkd_session_runner(struct xkd_session *s)
 void xkd_session_stopped(struct xkd_session *s, int cpu)
 {
 	s->ctx_valid = false;
+	s->task = 0;
 	s->frame = 0;
 	s->next_u = 0;
 	s->cpu = cpu < 0 || (s->t && (size_t)cpu >= s->t->cpus.n) ? 0 : cpu;

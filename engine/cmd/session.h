@@ -42,6 +42,7 @@ struct xkd_session {
 
 	/* the current context: CPU chosen by ~Ns, frame by .frame; rebuilt after a stop */
 	int cpu;	     /* index */
+	uint64_t task;	     /* task_struct that .task chose; 0: what the CPU runs */
 	bool ctx_valid;
 	struct xkd_ctx base; /* of frame 0 */
 	struct xkd_ctx ctx;  /* of the chosen frame */
@@ -69,6 +70,9 @@ enum xkd_rc xkd_session_ctx(struct xkd_session *s, const struct xkd_ctx **ctx,
 			    struct xkd_err *err) XKD_MUST;
 /* Another frame or CPU (index). */
 enum xkd_rc xkd_session_set_cpu(struct xkd_session *s, int cpu, struct xkd_err *err) XKD_MUST;
+/* A task that no CPU runs: kernel registers as it sleeps, its own user memory. Until the next resume
+ * or choice of a CPU. */
+enum xkd_rc xkd_session_set_task(struct xkd_session *s, uint64_t task, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_session_set_frame(struct xkd_session *s, unsigned no, struct xkd_err *err) XKD_MUST;
 /* The index of the CPU that users call n: the kernel's number where it is known, else the index. */
 enum xkd_rc xkd_session_cpu_index(struct xkd_session *s, uint64_t n, int *cpu,

@@ -35,6 +35,40 @@ enum xkd_rc xkd_ctx_cpu(struct xkd_target *t, int cpu, struct xkd_ctx *ctx, stru
 	return XKD_OK;
 }
 
+/* User memory by the task's own tables. They are the kernel's with another root; of a thread of the
+ * kernel, and where the root's place is not known, only the kernel's part can be read. */
+static void task_space(struct xkd_target *t, const struct xkd_task *task, struct xkd_space *sp)
+{
+	struct xkd_paging pg;
+
+	if (!task->pgd || !t->os->kernel_paging || !t->os->linear_pa ||
+	    !t->os->kernel_paging(t, &pg) || !t->os->linear_pa(t, task->pgd, &pg.root))
+		return;
+	sp->kind = XKD_SP_PT;
+	sp->pg = pg;
+}
+
+enum xkd_rc xkd_ctx_task(struct xkd_target *t, uint64_t addr, struct xkd_ctx *ctx,
+			 struct xkd_err *err)
+{
+	struct xkd_task task;
+	enum xkd_rc rc;
+
+	if (!t->os->task || !t->os->task_regs)
+		return xkd_err_set(err, XKD_UNSUPPORTED, "no kernel with tasks is known here");
+	rc = t->os->task(t, addr, &task, err);
+	xkd_ctx_bare(t, ctx);
+	if (!rc)
+		rc = t->os->task_regs(t, addr, &ctx->regs, err);
+	if (rc)
+		return rc;
+	ctx->task = addr;
+	task_space(t, &task, &ctx->space);
+	if (xkd_reg_known(&ctx->regs, t->arch->pc)) /* behind a call, as all callers' are */
+		ctx->pc_lookup = ctx->regs.v[t->arch->pc] - 1;
+	return XKD_OK;
+}
+
 bool xkd_ctx_code(const struct xkd_ctx *ctx, uint64_t *addr)
 {
 	const struct xkd_arch *arch = ctx->t->arch;

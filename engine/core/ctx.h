@@ -21,6 +21,9 @@ struct xkd_ctx {
 /* The context of a CPU as it stopped: its registers, its current task, its space. */
 enum xkd_rc xkd_ctx_cpu(struct xkd_target *t, int cpu, struct xkd_ctx *ctx,
 			struct xkd_err *err) XKD_MUST;
+/* The context of a task that no CPU runs: the registers it sleeps with, its own user memory. */
+enum xkd_rc xkd_ctx_task(struct xkd_target *t, uint64_t task, struct xkd_ctx *ctx,
+			 struct xkd_err *err) XKD_MUST;
 /* No CPU, no registers: kernel memory only. */
 void xkd_ctx_bare(struct xkd_target *t, struct xkd_ctx *ctx);
 /* The linear address of the instruction at pc; false when it is not known or cannot be read

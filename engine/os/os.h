@@ -12,6 +12,14 @@ struct xkd_task {
 	uint64_t state;
 	uint64_t flags;
 	int cpu;	  /* kernel's number; -1 unknown */
+	char letter;	  /* the state as ps shows it: R S D I T t Z X P; '?' unknown */
+};
+/* One line of the kernel's log. */
+struct xkd_logline {
+	uint64_t seq, ns; /* since boot */
+	unsigned level;	  /* 0 emergency .. 7 debug */
+	const char *text; /* not terminated, not escaped; may hold newlines */
+	size_t len;
 };
 
 /* What a CPU is doing. */
@@ -70,6 +78,10 @@ struct xkd_os {
 	/* "system call", "exception #PF", "interrupt" for a frame whose pc is in entry code, from the
 	 * symbol's name and the saved regs; "" when not special. */
 	void (*entry_kind)(struct xkd_target *t, const char *symbol, char kind[32]);
+	/* The kernel's log, oldest first; fn returns false to stop. */
+	enum xkd_rc (*dmesg)(struct xkd_target *t,
+			     bool (*fn)(void *arg, const struct xkd_logline *line), void *arg,
+			     struct xkd_err *err);
 	/* One line about the stop's task and context ("task_struct:... pid: ... comm:..."). */
 	void (*describe)(struct xkd_target *t, int cpu, struct xkd_out *out);
 };

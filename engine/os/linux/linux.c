@@ -88,5 +88,6 @@ const struct xkd_os xkd_os_linux = {
 	.task_regs = linux_task_regs,
 	.trap_regs = linux_trap_regs,
 	.entry_kind = linux_entry_kind,
+	.dmesg = linux_dmesg,
 	.describe = linux_describe,
 };

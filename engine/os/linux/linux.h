@@ -87,6 +87,9 @@ void linux_describe(struct xkd_target *t, int cpu, struct xkd_out *out);
 /* Reads the integer member type.path of the object at addr. */
 enum xkd_rc linux_member(struct xkd_target *t, const char *type, const char *path, uint64_t addr,
 			 uint64_t *val, struct xkd_err *err);
+/* --- dmesg.c --- */
+enum xkd_rc linux_dmesg(struct xkd_target *t, bool (*fn)(void *arg, const struct xkd_logline *line),
+			void *arg, struct xkd_err *err);
 /* --- entry.c --- */
 enum xkd_rc linux_trap_regs(struct xkd_target *t, uint64_t addr, bool partial,
 			    struct xkd_regs *regs, struct xkd_err *err);

@@ -122,13 +122,28 @@ static bool try_member(struct xkd_target *t, const char *path, uint64_t task, ui
 	return !linux_member(t, "task_struct", path, task, val, &ignored);
 }
 
+/* TASK_REPORT_*, fs/proc/array.c: since 4.14. The lowest seven bits, the highest one set counts. */
+static char state_letter(uint64_t state, uint64_t exit_state)
+{
+	uint64_t bits = (state | exit_state) & 0x7f;
+	unsigned n = 0;
+
+	if ((state & 0x402) == 0x402) /* uninterruptible, counts for no load */
+		return 'I';
+	if (state & 0x1000) /* waits for a lock that sleeps on real-time kernels */
+		return 'D';
+	for (; bits; bits >>= 1)
+		n++;
+	return "RSDTtXZP"[n];
+}
+
 enum xkd_rc linux_task(struct xkd_target *t, uint64_t addr, struct xkd_task *task,
 		       struct xkd_err *err)
 {
-	uint64_t v, off, size;
+	uint64_t v, off, size, exit_state = 0;
 	enum xkd_rc rc;
 
-	*task = (struct xkd_task){ .addr = addr, .cpu = -1 };
+	*task = (struct xkd_task){ .addr = addr, .cpu = -1, .letter = '?' };
 	rc = linux_member(t, "task_struct", "pid", addr, &v, err);
 	if (rc)
 		return xkd_err_prepend(err, rc, "task %s", XKD_ADDR(addr));
@@ -146,8 +161,10 @@ enum xkd_rc linux_task(struct xkd_target *t, uint64_t addr, struct xkd_task *tas
 	if (try_member(t, "mm", addr, &task->mm) && task->mm)
 		(void)!linux_member(t, "mm_struct", "pgd", task->mm, &task->pgd, err);
 	try_member(t, "stack", addr, &task->stack);
-	if (!try_member(t, "__state", addr, &task->state))
-		try_member(t, "state", addr, &task->state);
+	try_member(t, "exit_state", addr, &exit_state);
+	if (try_member(t, "__state", addr, &task->state) ||
+	    try_member(t, "state", addr, &task->state))
+		task->letter = state_letter(task->state, exit_state);
 	try_member(t, "flags", addr, &task->flags);
 	if (try_member(t, "thread_info.cpu", addr, &v) || try_member(t, "cpu", addr, &v))
 		task->cpu = (int32_t)v;
