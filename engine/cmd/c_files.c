@@ -38,7 +38,7 @@ static void retry_failed(struct xkd_target *t)
 static enum xkd_rc cmd_sympath(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
 	struct xkd_buf b = XKD_BUF_INIT;
-	bool append = *a->p == '+';
+	bool append = *(a->p = xkd_skip_space(a->p)) == '+';
 	const char *list;
 
 	a->p += append;

@@ -194,7 +194,7 @@ static enum xkd_rc cmd_ls(struct xkd_session *s, struct xkd_args *a, struct xkd_
 static enum xkd_rc cmd_srcpath(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
 	struct xkd_buf b = XKD_BUF_INIT;
-	bool append = *a->p == '+';
+	bool append = *(a->p = xkd_skip_space(a->p)) == '+';
 	const char *dirs;
 
 	a->p += append;

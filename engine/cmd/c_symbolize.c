@@ -130,15 +130,13 @@ static void put_row(void *arg, const char *line, size_t len, bool newline)
 static enum xkd_rc cmd_symbolize(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
 	struct xkd_symbolize y = { .put = put_row, .arg = s };
-	char sw[8];
-	const char *path;
+	const char *path = xkd_skip_space(a->p);
 	struct stat st;
 	enum xkd_rc rc = XKD_OK;
 
-	if (xkd_arg_switch(a, '/', sw, sizeof(sw))) {
-		if (strcmp(sw, "s"))
-			return xkd_err_syntax(err, (int)(a->p - a->line),
-					      "the only switch is /s SLIDE");
+	/* paths begin with a slash too */
+	if (path[0] == '/' && path[1] == 's' && (path[2] == ' ' || path[2] == '\t')) {
+		a->p = path + 2;
 		rc = xkd_arg_expr(s, a, &y.slide, err);
 		y.has_slide = true;
 	}

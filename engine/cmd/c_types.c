@@ -242,7 +242,8 @@ static void title(struct dt *d)
 
 	if (d->qualified || d->o.verbose || !s->name || !xkd_type_is_aggregate(s))
 		return;
-	xkd_buf_printf(&b, "%s!", d->mod ? d->mod->name : "lk");
+	if (d->mod || xkd_target_kernel(d->s->t))
+		xkd_buf_printf(&b, "%s!", d->mod ? d->mod->name : "lk");
 	xkd_buf_escaped(&b, s->name, strlen(s->name));
 	xkd_out_st(out, XKD_ST_TYPE, "%s", b.s);
 	xkd_out_end(out);

@@ -61,3 +61,5 @@ tests_unit_t_print_SOURCES = tests/unit/t_print.c tests/unit/mock.c tests/unit/m
 tests_unit_t_print_LDADD = $(XKD_TEST_LIBS)
 tests_unit_t_value_SOURCES = tests/unit/t_value.c tests/unit/mock.c tests/unit/mock.h
 tests_unit_t_value_LDADD = $(XKD_TEST_LIBS)
+check_SCRIPTS += tests/unit/t_files.py
+EXTRA_DIST += tests/unit/t_files.py

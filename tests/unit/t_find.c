@@ -183,7 +183,6 @@ static void test_mismatch(void)
 
 static void test_modules(void)
 {
-	struct xkd_err err;
 
 	sh("rm -rf L && mkdir -p L/lib/modules/" REL "/kernel/arch L/usr/lib/debug/lib/modules/" REL
 	   "/kernel/arch && cp m.stripped L/lib/modules/" REL "/kernel/arch/kvm-amd.ko && "
