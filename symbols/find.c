@@ -400,7 +400,8 @@ struct kernels {
 	files;
 };
 
-static void add_kernel(struct kernels *k, const char *path)
+/* asked: the user named this place, so trouble there is told. */
+static void add_kernel(struct kernels *k, const char *path, bool asked)
 {
 	struct xkd_err why = XKD_ERR_INIT;
 	struct xkd_image *img;
@@ -415,7 +416,7 @@ static void add_kernel(struct kernels *k, const char *path)
 			return;
 	*xkd_vec_push(&k->files) = (struct file_id){ st.st_dev, st.st_ino };
 	if (xkd_image_open(path, k->log, &img, &why)) {
-		xkd_log(k->log, XKD_LOG_FIND, "%s", why.msg);
+		xkd_log(k->log, asked ? XKD_LOG_WARN : XKD_LOG_FIND, "%s", why.msg);
 		return;
 	}
 	if (xkd_image_is_ko(img)) {
@@ -426,7 +427,7 @@ static void add_kernel(struct kernels *k, const char *path)
 }
 
 /* root/DIR/REL/NAME for every release that DIR has a folder for. */
-static void add_releases(struct kernels *k, const char *root, const char *dir)
+static void add_releases(struct kernels *k, const char *root, const char *dir, bool asked)
 {
 	static const char *const names[] = { "vmlinux", "vmlinux.debug", "build/vmlinux" };
 	struct xkd_buf b;
@@ -443,7 +444,7 @@ static void add_releases(struct kernels *k, const char *root, const char *dir)
 			continue;
 		for (size_t i = 0; i < XKD_COUNT(names); i++) {
 			xkd_buf_printf(&b, "%s/%s", d->d_name, names[i]);
-			add_kernel(k, b.s);
+			add_kernel(k, b.s, asked);
 			b.len = n;
 			b.s[n] = 0;
 		}
@@ -453,26 +454,26 @@ static void add_releases(struct kernels *k, const char *root, const char *dir)
 	xkd_buf_fini(&b);
 }
 
-static void add_listed(struct kernels *k, struct xkd_find_cache *cache, const char *dir)
+static void add_listed(struct kernels *k, struct xkd_find_cache *cache, const char *dir, bool asked)
 {
 	const struct xkd_listed *e = xkd_find_listed(cache, dir, "vmlinux", k->log);
 
 	for (; e; e = e->next)
-		add_kernel(k, e->path);
+		add_kernel(k, e->path, asked);
 }
 
-static void add_root(struct kernels *k, const char *root)
+static void add_root(struct kernels *k, const char *root, bool asked)
 {
-	add_releases(k, root, "usr/lib/debug/lib/modules");
-	add_releases(k, root, "usr/lib/debug/usr/lib/modules");
-	add_releases(k, root, "lib/modules");
+	add_releases(k, root, "usr/lib/debug/lib/modules", asked);
+	add_releases(k, root, "usr/lib/debug/usr/lib/modules", asked);
+	add_releases(k, root, "lib/modules", asked);
 }
 
 void xkd_find_kernels(const struct xkd_sympath *sp, struct xkd_find_cache *cache,
 		      struct xkd_log *log, bool (*fn)(void *arg, struct xkd_image *img), void *arg)
 {
 	struct kernels k = { .log = log };
-	bool more = true;
+	bool more = true, tell = xkd_find_tell_once(cache);
 
 	for (size_t i = 0; sp && i < sp->n; i++) {
 		struct stat st;
@@ -480,15 +481,15 @@ void xkd_find_kernels(const struct xkd_sympath *sp, struct xkd_find_cache *cache
 		if (stat(sp->dirs[i], &st))
 			continue;
 		if (S_ISDIR(st.st_mode)) {
-			add_listed(&k, cache, sp->dirs[i]);
-			add_root(&k, sp->dirs[i]);
+			add_listed(&k, cache, sp->dirs[i], tell);
+			add_root(&k, sp->dirs[i], tell);
 		} else {
-			add_kernel(&k, sp->dirs[i]);
+			add_kernel(&k, sp->dirs[i], tell);
 		}
 	}
-	add_listed(&k, cache, "/usr/lib/debug/boot");
-	add_listed(&k, cache, "/boot");
-	add_root(&k, "/");
+	add_listed(&k, cache, "/usr/lib/debug/boot", false);
+	add_listed(&k, cache, "/boot", false);
+	add_root(&k, "/", false);
 	/* those with debug info first: of two of one build they are the better answer */
 	for (int dwarf = 1; dwarf >= 0; dwarf--)
 		for (size_t i = 0; more && i < k.img.n; i++)

@@ -21,6 +21,7 @@ struct listing {
 struct xkd_find_cache {
 	struct xkd_arena arena;
 	struct xkd_map dirs; /* -> struct listing, arena */
+	bool told;	     /* trouble with kernels of the path was told once */
 };
 struct walk {
 	struct xkd_arena *arena;
@@ -201,4 +202,13 @@ const struct xkd_listed *xkd_find_listed(struct xkd_find_cache *c, const char *d
 		xkd_map_put_str(&c->dirs, xkd_arena_strdup(&c->arena, dir), l);
 	}
 	return xkd_map_get_str(&l->by_key, key);
+}
+
+bool xkd_find_tell_once(struct xkd_find_cache *c)
+{
+	bool first = c && !c->told;
+
+	if (c)
+		c->told = true;
+	return first;
 }

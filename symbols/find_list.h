@@ -21,4 +21,6 @@ bool xkd_find_norm(const char *name, char key[XKD_FIND_KEY]);
  * cache; cache lifetime. NULL: none. */
 const struct xkd_listed *xkd_find_listed(struct xkd_find_cache *c, const char *dir, const char *key,
 					 struct xkd_log *log);
+/* True at the first call: what is wrong with the path's files is told once, not at every search. */
+bool xkd_find_tell_once(struct xkd_find_cache *c);
 #endif

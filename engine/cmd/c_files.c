@@ -176,6 +176,11 @@ static enum xkd_rc load(struct xkd_session *s, struct xkd_module *m, struct xkd_
 	xkd_out_foreign(&s->out, XKD_ST_SRC, xkd_image_path(m->img),
 			strlen(xkd_image_path(m->img)));
 	xkd_out_end(&s->out);
+	if (m->why[0] && !m->forced) {
+		xkd_out_st(&s->out, XKD_ST_DIM, "    refused: %s (.reload /i %s takes it)", m->why,
+			   m->name);
+		xkd_out_end(&s->out);
+	}
 	return XKD_OK;
 }
 
@@ -201,12 +206,17 @@ static enum xkd_rc load_all(struct xkd_session *s, struct xkd_err *err)
 			   s->t->mods.n);
 }
 
+static bool is_kernel_name(const char *name)
+{
+	return !strcmp(name, "vmlinux") || !strcmp(name, "lk");
+}
+
 /* A module that the target's own list does not have: placed by hand. A kernel by where its _text
  * lies, a .ko by its .text. */
 static enum xkd_rc place(struct xkd_session *s, const struct reload *r, struct xkd_err *err)
 {
 	struct xkd_target *t = s->t;
-	bool kernel = !strcmp(r->name, "vmlinux") || !strcmp(r->name, "lk");
+	bool kernel = is_kernel_name(r->name);
 	struct xkd_want want = { .name = kernel ? "vmlinux" : r->name,
 				 .release = t->release[0] ? t->release : NULL,
 				 .force = true };
@@ -266,7 +276,7 @@ static enum xkd_rc one(struct xkd_session *s, const struct reload *r, struct xkd
 				   "no module '%s' is loaded in the target (lm lists "
 				   "them; .reload %s=ADDR places one)",
 				   r->name, r->name);
-	if (m->is_kernel && (r->unload || r->ignore))
+	if (m->is_kernel && r->unload)
 		return xkd_err_set(err, XKD_UNSUPPORTED,
 				   "the kernel's own symbols stay: all else hangs "
 				   "on them");
@@ -299,7 +309,8 @@ static enum xkd_rc cmd_reload(struct xkd_session *s, struct xkd_args *a, struct 
 		rc = place(s, &r, err);
 	} else {
 		drop_made(s->t);
-		if (!xkd_target_kernel(s->t) || kernel_file_came(s->t))
+		s->t->kernel_forced = r.ignore && is_kernel_name(r.name);
+		if (!xkd_target_kernel(s->t) || s->t->kernel_forced || kernel_file_came(s->t))
 			rc = find_again(s, err);
 		else if (s->t->os->modules && !r.unload)
 			rc = s->t->os->modules(s->t, err);

@@ -113,6 +113,12 @@ static void module_row(struct xkd_session *s, const struct xkd_module *m)
 				strlen(xkd_image_path(m->img)));
 	}
 	xkd_out_end(o);
+	if (m->img && m->why[0] && !m->forced) {
+		xkd_out_st(o, XKD_ST_DIM, "    refused: ");
+		xkd_out_foreign(o, XKD_ST_DIM, m->why, strlen(m->why));
+		xkd_out_st(o, XKD_ST_DIM, " (.reload /i %s takes it)", m->name);
+		xkd_out_end(o);
+	}
 }
 
 enum xkd_rc xkd_cmd_lm(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)

@@ -51,6 +51,8 @@ struct xkd_image *xkd_target_mod_image(struct xkd_target *t, struct xkd_module *
 		snprintf(m->why, sizeof(m->why), "%.250s", err.msg);
 		return NULL;
 	}
+	if (xkd_image_is_made(m->img) && err.code != XKD_NOTFOUND) /* a file was there and refused */
+		snprintf(m->why, sizeof(m->why), "%.250s", err.msg);
 	(void)!xkd_image_link_debug(m->img, &t->sympath, &ignored);
 	m->state = state_of(m->img);
 	bind_sections(m);

@@ -72,6 +72,7 @@ struct xkd_target {
 	XKD_VEC(struct xkd_module *) mods; /* [0] is the kernel when known; then by address */
 	/* Bytes that our own breakpoints may have written over: reads show what was there. */
 	XKD_VEC(struct xkd_patch) patches;
+	bool kernel_forced; /* .reload /i lk: a vmlinux of another build is taken */
 	char release[128]; /* "6.1.0-48-cloud-amd64"; "" unknown */
 	struct xkd_sympath sympath;
 	struct xkd_find_cache *find;
@@ -86,6 +87,9 @@ enum xkd_rc xkd_target_open(const struct xkd_backend_ops *ops, const struct xkd_
 			    struct xkd_target **t, struct xkd_err *err) XKD_MUST;
 /* leave_halted: do not resume. Otherwise the target is left as it was found. Frees t. */
 enum xkd_rc xkd_target_close(struct xkd_target *t, bool leave_halted, struct xkd_err *err);
+
+/* Tells a backend that keeps a record; others do not hear it. */
+void xkd_target_note(struct xkd_target *t, const char *key, const char *val);
 
 /* --- registers of a CPU at this stop (index) --- */
 enum xkd_rc xkd_target_regs(struct xkd_target *t, int cpu, unsigned groups,

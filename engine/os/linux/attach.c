@@ -15,7 +15,7 @@ struct search {
 	int64_t slide;
 	const char *how;
 	unsigned tried;
-	char last[256]; /* a candidate that did not fit */
+	char last[512]; /* a candidate that did not fit, and its build-id */
 };
 
 static bool sym_addr(struct xkd_image *img, const char *name, uint64_t *addr)
@@ -29,6 +29,20 @@ static bool sym_addr(struct xkd_image *img, const char *name, uint64_t *addr)
 	return true;
 }
 
+/* A file of another build can be taken only where its own addresses make some sense. */
+static bool has_banner(struct search *s, struct xkd_image *img, int64_t slide)
+{
+	static const char word[] = "Linux version ";
+	struct xkd_err ignored;
+	char got[sizeof(word)];
+	uint64_t a;
+
+	return sym_addr(img, "linux_banner", &a) &&
+	       !xkd_mem_read(s->t, &s->v->sp, a + (uint64_t)slide, got, sizeof(word) - 1, NULL,
+			     &ignored) &&
+	       !memcmp(got, word, sizeof(word) - 1);
+}
+
 static bool fits(struct search *s, struct xkd_image *img, int64_t slide)
 {
 	const struct xkd_buildid *want = xkd_image_buildid(img);
@@ -37,6 +51,8 @@ static bool fits(struct search *s, struct xkd_image *img, int64_t slide)
 
 	if (slide & 0x1fffff)
 		return false;
+	if (s->t->kernel_forced)
+		return has_banner(s, img, slide);
 	return !linux_notes_id(s->t, s->v, img, slide, &id, &ignored) && want->n &&
 	       xkd_buildid_eq(&id, want);
 }
@@ -56,7 +72,11 @@ static bool try_candidate(void *arg, struct xkd_image *img)
 		s->slide = (int64_t)(s->text - a);
 		s->how = "page tables";
 	} else {
-		snprintf(s->last, sizeof(s->last), "%.250s", xkd_image_path(img));
+		char hex[XKD_BUILDID_HEX];
+
+		snprintf(s->last, sizeof(s->last), "%.250s has build-id %s", xkd_image_path(img),
+			 xkd_image_buildid(img)->n ?
+				 xkd_buildid_hex(xkd_image_buildid(img), hex) : "none");
 		return true;
 	}
 	s->img = xkd_image_ref(img);
@@ -187,6 +207,7 @@ static enum xkd_rc adopt(struct search *s, struct xkd_err *err)
 	m->slide = s->slide;
 	m->img = s->img;
 	m->id = *xkd_image_buildid(s->img);
+	m->forced = t->kernel_forced;
 	m->state = xkd_image_has_dwarf(s->img) ? XKD_SYMS_DWARF :
 		   xkd_image_section_named(s->img, ".BTF") ? XKD_SYMS_BTF :
 		   xkd_image_is_made(s->img)		   ? XKD_SYMS_KALLSYMS :
@@ -216,7 +237,7 @@ static enum xkd_rc explain(struct search *s, struct xkd_buf *found, struct xkd_e
 	rc = xkd_find_image(&s->t->sympath, s->t->find, &want, s->t->log, &img, NULL, err);
 	xkd_image_unref(img);
 	if (rc == XKD_OK) /* it fits by name but not at any slide found: ours to say */
-		xkd_err_set(err, XKD_MISMATCH, "%s does not match the memory at %s",
+		xkd_err_set(err, XKD_MISMATCH, "%.300s, which does not match the memory at %s",
 			    s->last, XKD_ADDR(s->text));
 	xkd_buf_printf(found, "Linux %s, build-id %s: %s", release, want.id.n ? hex : "unknown",
 		       rc == XKD_NOTFOUND ? "no vmlinux for it was found; give its folder with -y or "
@@ -246,8 +267,10 @@ static void say_found(const struct search *s, size_t nsyms, struct xkd_buf *foun
 	xkd_buf_printf(found, "Linux %s, build-id %s, ", s->t->release,
 		       k->id.n ? xkd_buildid_hex(&k->id, hex) : "unknown");
 	if (!xkd_image_is_made(s->img)) {
-		xkd_buf_printf(found, "slide 0x%llx (by %s, verified by the build-id in memory)",
-			       (unsigned long long)s->slide, s->how);
+		xkd_buf_printf(found, "slide 0x%llx (by %s, %s)", (unsigned long long)s->slide,
+			       s->how, s->t->kernel_forced ?
+					       "the build-id in memory is another: names may be wrong" :
+					       "verified by the build-id in memory");
 		return;
 	}
 	if (nsyms < 1000)
@@ -262,7 +285,7 @@ static void say_found(const struct search *s, size_t nsyms, struct xkd_buf *foun
 		xkd_buf_str(found, "no types: this kernel carries no BTF; for modules, types and "
 				   "lines give the debug files with -y");
 	if (s->last[0])
-		xkd_buf_printf(found, " (%s is of another build)", s->last);
+		xkd_buf_printf(found, "\n%s: refused (.reload /i lk takes it all the same)", s->last);
 }
 
 static bool fatal(enum xkd_rc rc)
