@@ -259,8 +259,8 @@ enum xkd_rc xkd_index_start(struct xkd_index *ix, struct xkd_err *err)
 		break;
 	}
 	if (path && !make_folders(ix->path)) {
-		snprintf(ix->why, sizeof(ix->why), "cannot make the folder of %.200s: %s", path,
-			 strerror(errno));
+		snprintf(ix->why, sizeof(ix->why), "cannot make the folder %.*s: %s",
+			 (int)(strrchr(path, '/') - path), path, strerror(errno));
 		path = NULL;
 	}
 	ix->meta.start_ms = xkd_now_ms();

@@ -190,7 +190,8 @@ static bool extent_of(struct walk *w, const struct entry *e, struct extent *x)
 
 	if (e->ranges.form) {
 		xkd_dw_ranges_at(w->d, w->u, e->ranges.form, e->ranges.v, see_range, x);
-		return x->any;
+		/* an inlined copy of which no code is left still has its place */
+		return x->any || e->entry_pc.form == DW_FORM_addr;
 	}
 	if (!e->low.form || !xkd_dw_val_addr(w->d, w->u, &e->low, &low))
 		return false;

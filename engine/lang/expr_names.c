@@ -161,18 +161,29 @@ static const struct xkd_type *func_type(struct xkd_evalctx *e, const struct xkd_
 	return NULL;
 }
 
-/* A function, or a variable; without a type it is void, which every use but & refuses in words. */
-static void symbol_value(struct xkd_evalctx *e, const struct xkd_symref *sym, struct xkd_value *v)
+/* A function, or a variable; without a type it is void, which every use but & refuses in words. Fails
+ * only when the user gave up waiting for the index. */
+static enum xkd_rc symbol_value(struct xkd_evalctx *e, const struct xkd_symref *sym,
+				struct xkd_value *v, struct xkd_err *err)
 {
 	const struct xkd_type *type = NULL;
+	struct xkd_err why = XKD_ERR_INIT;
+	enum xkd_rc rc = XKD_OK;
 	uint64_t addr = sym->addr;
 
 	if (sym->type == STT_FUNC || sym->type == STT_GNU_IFUNC)
 		type = func_type(e, sym);
-	else if (xkd_global_named(e->ctx->t, sym->mod, sym->name, &addr, &type, NULL) ||
-		 addr != sym->addr)
+	else
+		rc = xkd_global_named(e->ctx->t, sym->mod, sym->name, &addr, &type, &why);
+	if (rc == XKD_CANCELED) {
+		if (err)
+			*err = why;
+		return rc;
+	}
+	if (rc || addr != sym->addr)
 		type = NULL;
 	*v = xkd_value_mem(type ? type : xkd_type_builtin(XKD_BI_VOID), sym->addr, sym->mod);
+	return XKD_OK;
 }
 
 enum xkd_rc xkd_eval_name(struct xkd_evalctx *e, const char *name, struct xkd_value *v,
@@ -193,10 +204,8 @@ enum xkd_rc xkd_eval_name(struct xkd_evalctx *e, const char *name, struct xkd_va
 		}
 	}
 	rc = symbol(e, name, &sym, err);
-	if (!rc) {
-		symbol_value(e, &sym, v);
-		return XKD_OK;
-	}
+	if (!rc)
+		return symbol_value(e, &sym, v, err);
 	if (rc == XKD_NOTFOUND && e->ctx->t) {
 		const char *bang = strchr(name, '!');
 		char mod[64];
