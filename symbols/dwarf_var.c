@@ -10,7 +10,8 @@
 
 struct found {
 	struct xkd_dvar var;
-	uint64_t key; /* offset of the abstract original: the order of the source */
+	uint64_t key;	  /* offset of the abstract original: the order of the source */
+	bool from_origin; /* this copy of the function has no entry for it (yet) */
 };
 struct collect {
 	struct xkd_dwarf *d;
@@ -96,7 +97,18 @@ static bool is_declaration(struct xkd_dwarf *d, Dwarf_Die die)
 		!xkd_dw_has(d, die, DW_AT_abstract_origin));
 }
 
-static void add_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range *scope)
+/* A variable that only the original named so far, which an inner block now has after all (where a
+ * function was inlined in part, its body is a block of its own). */
+static struct found *original_only(struct collect *c, uint64_t key)
+{
+	for (size_t i = 0; i < c->locals.n; i++)
+		if (c->locals.p[i].key == key)
+			return c->locals.p[i].from_origin ? &c->locals.p[i] : NULL;
+	return NULL;
+}
+
+static void add_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range *scope,
+		    bool from_origin)
 {
 	uint64_t key = xkd_dw_origin(c->d, die);
 	struct found *f;
@@ -105,12 +117,22 @@ static void add_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range 
 		xkd_dw_bad(c->d, xkd_dw_off(die), "a function of too many variables");
 		return;
 	}
-	if (xkd_map_get(&c->seen, key) || is_declaration(c->d, die))
+	if (is_declaration(c->d, die))
 		return;
+	if (xkd_map_get(&c->seen, key)) {
+		f = from_origin ? NULL : original_only(c, key);
+		if (!f)
+			return;
+		f->from_origin = false;
+		f->var = (struct xkd_dvar){ 0 };
+		fill_var(c, die, scope, &f->var);
+		return;
+	}
 	xkd_map_put(&c->seen, key, c);
 	f = xkd_dw_tag(die) == DW_TAG_formal_parameter ? xkd_vec_push(&c->params)
 						       : xkd_vec_push(&c->locals);
 	f->key = key;
+	f->from_origin = from_origin;
 	fill_var(c, die, scope, &f->var);
 }
 
@@ -125,7 +147,7 @@ static void add_level(struct collect *c, Dwarf_Die die, const struct xkd_dw_rang
 			unsigned tag = xkd_dw_tag(kid);
 
 			if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable)
-				add_var(c, kid, scope);
+				add_var(c, kid, scope, from != NULL);
 		}
 		if (from || origin == xkd_dw_off(die))
 			break;

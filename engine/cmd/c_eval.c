@@ -155,22 +155,36 @@ static enum xkd_rc cmd_formats(struct xkd_session *s, struct xkd_args *a, struct
 }
 
 static const struct xkd_cmd rows[] = {
-	{ .name = "?", .args = "expression", .effect = XKD_FX_NONE, .fn = cmd_masm,
+	{ .name = "?",
+	  .args = "expression",
+	  .effect = XKD_FX_NONE,
+	  .fn = cmd_masm,
 	  .help = "evaluate a MASM expression",
 	  .more = "Numbers are hexadecimal unless marked 0n (decimal), 0t (octal) or 0y (binary).\n"
-		  "Symbols are their addresses: ? kvm!kvm_vcpu_ioctl + 10. Registers: @rax, @$ip, @$t0.\n"
-		  "Operators: + - * / mod << >> >>> & ^ | = != < > <= >= not hi low by wo dwo qwo poi\n"
-		  "$vvalid(addr, len) $scmp(\"a\", \"b\") $sicmp $spat(\"text\", \"pattern\") `file.c:123`\n"
+		  "Symbols are their addresses: ? kvm!kvm_vcpu_ioctl + 10. Registers: @rax, @$ip, "
+		  "@$t0.\n"
+		  "Operators: + - * / mod << >> >>> & ^ | = != < > <= >= not hi low by wo dwo qwo "
+		  "poi\n"
+		  "$vvalid(addr, len) $scmp(\"a\", \"b\") $sicmp $spat(\"text\", \"pattern\") "
+		  "`file.c:123`\n"
 		  "@@c++(...) evaluates C." },
-	{ .name = "??", .args = "expression", .effect = XKD_FX_TARGET | XKD_FX_STOPPED, .fn = cmd_cxx,
+	{ .name = "??",
+	  .args = "expression",
+	  .effect = XKD_FX_TARGET | XKD_FX_STOPPED,
+	  .fn = cmd_cxx,
 	  .help = "evaluate a C expression, typed; assignments write",
-	  .more = "Locals of the current frame, globals, casts, -> . [] & * sizeof, ?: and assignment:\n"
+	  .more = "Locals of the current frame, globals, casts, -> . [] & * sizeof, ?: and "
+		  "assignment:\n"
 		  "?? ((struct kvm_vcpu *)@rdi)->kvm->buses[0], ?? vcpu->vcpu_id, ?? @rax = 5.\n"
 		  "Also container_of(ptr, type, member), offsetof, per_cpu(var, cpu), enumeration\n"
 		  "constants, mod!name, @@masm(...). Numbers are decimal unless 0x.",
 	  .foreign = "print inspect output" },
-	{ .name = ".formats", .args = "expression", .effect = XKD_FX_NONE, .fn = cmd_formats,
+	{ .name = ".formats",
+	  .args = "expression",
+	  .effect = XKD_FX_NONE,
+	  .fn = cmd_formats,
 	  .help = "show a number in all formats" },
 };
-const struct xkd_cmd_family xkd_family_eval = { .title = "Expressions", .rows = rows,
+const struct xkd_cmd_family xkd_family_eval = { .title = "Expressions",
+						.rows = rows,
 						.n = XKD_COUNT(rows) };

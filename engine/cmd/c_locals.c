@@ -1,5 +1,5 @@
-/* dv: the parameters and locals of the current frame's function. A name that an inner block declares
- * again is shown for each block, the inner one last. */
+/* dv: the parameters and locals of the current frame's function. A name that an inner block
+ * declares again is shown for each block, the inner one last. */
 #include "engine/cmd/locals.h"
 #include "base/str.h"
 #include "engine/lang/print.h"
@@ -71,7 +71,8 @@ static void show(struct xkd_session *s, const struct xkd_ctx *ctx, const struct 
 	size_t len = strlen(l->name);
 
 	if (o->kind)
-		xkd_out_key(&s->out, XKD_ST_DIM, "kind", "prv %s  ", l->is_param ? "param" : "local");
+		xkd_out_key(&s->out, XKD_ST_DIM, "kind", "prv %s  ",
+			    l->is_param ? "param" : "local");
 	if (o->where)
 		place(&s->out, o, &l->v);
 	if (o->type) {
@@ -85,7 +86,8 @@ static void show(struct xkd_session *s, const struct xkd_ctx *ctx, const struct 
 	text_cell(&s->out, XKD_ST_SYM, "name", l->name, len);
 	xkd_out(&s->out, " = ");
 	xkd_value_brief(ctx, &l->v, true, &b);
-	text_cell(&s->out, l->v.kind == XKD_V_UNAVAIL ? XKD_ST_DIM : XKD_ST_NUM, "value", b.s, b.len);
+	text_cell(&s->out, l->v.kind == XKD_V_UNAVAIL ? XKD_ST_DIM : XKD_ST_NUM, "value", b.s,
+		  b.len);
 	xkd_out_end(&s->out);
 	xkd_buf_fini(&b);
 }
@@ -117,7 +119,7 @@ enum xkd_rc xkd_cmd_locals(struct xkd_session *s, struct xkd_args *a, struct xkd
 		shown++;
 	}
 	if (!rc && !shown)
-		rc = n ? xkd_err_set(err, XKD_NOTFOUND, "no variable matches %s", pattern) :
-			 xkd_err_set(err, XKD_NOTFOUND, "the function has no variables here");
+		rc = n ? xkd_err_set(err, XKD_NOTFOUND, "no variable matches %s", pattern)
+		       : xkd_err_set(err, XKD_NOTFOUND, "the function has no variables here");
 	return rc;
 }

@@ -117,8 +117,8 @@ static bool string_at(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *
 	return true;
 }
 
-static void pointer(const struct xkd_ctx *ctx, const struct xkd_value *v,
-		    const struct xkd_type *s, uint64_t num, bool dv, struct xkd_buf *out)
+static void pointer(const struct xkd_ctx *ctx, const struct xkd_value *v, const struct xkd_type *s,
+		    uint64_t num, bool dv, struct xkd_buf *out)
 {
 	const struct xkd_type *t, *ts;
 
@@ -199,7 +199,10 @@ static void scalar(const struct xkd_ctx *ctx, const struct xkd_value *v, const s
 	else if (s->kind == XKD_T_ENUM)
 		enumeration(s, num, dv, out);
 	else if (s->kind == XKD_T_BOOL)
-		xkd_buf_printf(out, num > 1 ? "0x%llx (no bool)" : num ? "true" : "false",
+		xkd_buf_printf(out,
+			       num > 1 ? "0x%llx (no bool)"
+			       : num   ? "true"
+				       : "false",
 			       (unsigned long long)num);
 	else
 		integer(s, num, out);
@@ -253,7 +256,8 @@ static bool list_head(const struct xkd_ctx *ctx, const struct xkd_value *v,
 	struct xkd_value next, prev;
 	uint64_t a, b;
 
-	if (!s->name || strcmp(s->name, "list_head") || xkd_value_member(ctx, v, "next", &next, NULL) ||
+	if (!s->name || strcmp(s->name, "list_head") ||
+	    xkd_value_member(ctx, v, "next", &next, NULL) ||
 	    xkd_value_member(ctx, v, "prev", &prev, NULL))
 		return false;
 	if (xkd_value_u64(ctx, &next, &a, NULL) || xkd_value_u64(ctx, &prev, &b, NULL))
@@ -266,8 +270,9 @@ static bool list_head(const struct xkd_ctx *ctx, const struct xkd_value *v,
 const char *xkd_counter_name(const struct xkd_ctx *ctx, struct xkd_module *mod,
 			     const struct xkd_type *type)
 {
-	static const char *const names[] = { "atomic_t", "atomic64_t", "atomic_long_t", "refcount_t",
-					     "local_t",	 "local64_t",  "refcount_struct", "kref" };
+	static const char *const names[] = { "atomic_t",	"atomic64_t", "atomic_long_t",
+					     "refcount_t",	"local_t",    "local64_t",
+					     "refcount_struct", "kref" };
 	const struct xkd_type *t = xkd_type_unqual(type);
 
 	for (int steps = 0; t && steps < 8; steps++) {

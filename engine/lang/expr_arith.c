@@ -32,7 +32,8 @@ enum xkd_rc xkd_eval_promote(struct xkd_evalctx *e, const struct xkd_value *v,
 	t = v->type;
 	if (s->kind != XKD_T_PTR) {
 		if (s->size > 8)
-			return xkd_err_set(err, XKD_UNSUPPORTED, "128-bit numbers are not calculated with");
+			return xkd_err_set(err, XKD_UNSUPPORTED,
+					   "128-bit numbers are not calculated with");
 		if (s->size < 4 || s->kind == XKD_T_BOOL || (v->bit_size && v->bit_size < 32))
 			t = bi(XKD_BI_INT);
 		else if (s->size == 4)
@@ -60,7 +61,8 @@ static enum xkd_rc stride(struct xkd_evalctx *e, const struct xkd_value *p, uint
 	if (rc)
 		return rc;
 	s = xkd_type_strip(t);
-	*size = s->kind == XKD_T_VOID || s->kind == XKD_T_FUNC ? 1 : xkd_lang_size(e->ctx, p->mod, t);
+	*size = s->kind == XKD_T_VOID || s->kind == XKD_T_FUNC ? 1
+							       : xkd_lang_size(e->ctx, p->mod, t);
 	if (!*size)
 		return xkd_err_set(err, XKD_UNSUPPORTED,
 				   "the size of what the pointer points to is not known");
@@ -105,7 +107,8 @@ static enum xkd_rc pointers(struct xkd_evalctx *e, const struct xkd_node *n,
 		return XKD_OK;
 	}
 	if (op != XKD_OP_ADD && (op != XKD_OP_SUB || !is_ptr(a)))
-		return xkd_err_syntax(err, n->pos, "this is not done with pointers; cast to unsigned long");
+		return xkd_err_syntax(err, n->pos,
+				      "this is not done with pointers; cast to unsigned long");
 	if (op == XKD_OP_ADD && is_ptr(a) && is_ptr(b))
 		return xkd_err_syntax(err, n->pos, "two pointers are not added");
 	rc = stride(e, p, &size, err);
@@ -129,8 +132,8 @@ static enum xkd_rc divide(const struct xkd_node *n, enum xkd_op op, uint64_t a, 
 	if (sign && b == UINT64_MAX) /* the one quotient that overflows */
 		*r = op == XKD_OP_DIV ? 0 - a : 0;
 	else if (sign)
-		*r = op == XKD_OP_DIV ? (uint64_t)((int64_t)a / (int64_t)b) :
-					(uint64_t)((int64_t)a % (int64_t)b);
+		*r = op == XKD_OP_DIV ? (uint64_t)((int64_t)a / (int64_t)b)
+				      : (uint64_t)((int64_t)a % (int64_t)b);
 	else
 		*r = op == XKD_OP_DIV ? a / b : a % b;
 	return XKD_OK;
@@ -164,9 +167,10 @@ enum xkd_rc xkd_eval_binary(struct xkd_evalctx *e, const struct xkd_node *n,
 			    const struct xkd_value *va, const struct xkd_value *vb,
 			    struct xkd_value *v, struct xkd_err *err)
 {
-	enum xkd_op op = n->op == XKD_OP_ASSIGN	 ? n->op2 :
-			 n->op == XKD_OP_PREINC || n->op == XKD_OP_POSTINC ? XKD_OP_ADD :
-			 n->op == XKD_OP_PREDEC || n->op == XKD_OP_POSTDEC ? XKD_OP_SUB : n->op;
+	enum xkd_op op = n->op == XKD_OP_ASSIGN				     ? n->op2
+			 : n->op == XKD_OP_PREINC || n->op == XKD_OP_POSTINC ? XKD_OP_ADD
+			 : n->op == XKD_OP_PREDEC || n->op == XKD_OP_POSTDEC ? XKD_OP_SUB
+									     : n->op;
 	const struct xkd_type *t;
 	struct xkd_value a, b;
 	uint64_t x, y, r = 0;

@@ -1,17 +1,17 @@
 /* C++ syntax: C's expression grammar without declarations, plus container_of, offsetof, per_cpu and
- * @registers. A parenthesis holds a type when its first word can only be one (struct, unsigned ...),
- * when stars follow the word, or when the word is no variable and an operand follows.
- * Calls are refused: a debugger does not run the target's code. */
+ * @registers. A parenthesis holds a type when its first word can only be one (struct, unsigned
+ * ...), when stars follow the word, or when the word is no variable and an operand follows. Calls
+ * are refused: a debugger does not run the target's code. */
 #include "base/str.h"
 #include "engine/lang/expr_int.h"
 #include <ctype.h>
 #include <string.h>
 
-#define TRY(call)                                                                                  \
-	do {                                                                                       \
-		enum xkd_rc rc_ = (call);                                                          \
-		if (rc_)                                                                           \
-			return rc_;                                                                \
+#define TRY(call)                         \
+	do {                              \
+		enum xkd_rc rc_ = (call); \
+		if (rc_)                  \
+			return rc_;       \
 	} while (0)
 
 static bool is_op(const struct xkd_parser *p, enum xkd_op op)
@@ -48,7 +48,8 @@ static bool type_inside(struct xkd_parser *p, int pos, bool alone)
 		return true;
 	q = xkd_skip_space(s + n);
 	if (*q == '*') { /* "(name *)" is nothing else; "(a * b)" goes on with an operand */
-		while (*q == '*' || *q == ' ' || !strncmp(q, "const", 5) || !strncmp(q, "volatile", 8))
+		while (*q == '*' || *q == ' ' || !strncmp(q, "const", 5) ||
+		       !strncmp(q, "volatile", 8))
 			q += *q == 'c' ? 5 : *q == 'v' ? 8 : 1;
 		return *q == ')';
 	}
@@ -93,7 +94,8 @@ static enum xkd_rc member_path(struct xkd_parser *p, struct xkd_node **n)
 			if (!first)
 				TRY(xkd_lex_next(p));
 			if (p->tok.kind != XKD_TK_NAME)
-				return xkd_err_syntax(p->err, p->tok.start, "a member's name is wanted here");
+				return xkd_err_syntax(p->err, p->tok.start,
+						      "a member's name is wanted here");
 			m = xkd_node_new(p, XKD_OP_MEMBER, p->tok.start);
 			m->text = p->tok.text;
 			TRY(xkd_lex_next(p));
@@ -150,7 +152,7 @@ static enum xkd_rc name(struct xkd_parser *p, struct xkd_node **n)
 		const char *word;
 		enum xkd_op op;
 	} words[] = {
-		{ "container_of", XKD_OP_CONTAINER_OF }, { "offsetof", XKD_OP_OFFSETOF },
+		{ "container_of", XKD_OP_CONTAINER_OF },   { "offsetof", XKD_OP_OFFSETOF },
 		{ "__builtin_offsetof", XKD_OP_OFFSETOF }, { "per_cpu", XKD_OP_PER_CPU },
 		{ "per_cpu_ptr", XKD_OP_PER_CPU },
 	};
@@ -173,9 +175,9 @@ static enum xkd_rc primary(struct xkd_parser *p, struct xkd_node **n)
 	case XKD_TK_AT:
 	case XKD_TK_SRC:
 		*n = xkd_node_new(p,
-				  p->tok.kind == XKD_TK_NUM ? XKD_OP_NUM :
-				  p->tok.kind == XKD_TK_AT  ? XKD_OP_AT :
-							      XKD_OP_SRC,
+				  p->tok.kind == XKD_TK_NUM  ? XKD_OP_NUM
+				  : p->tok.kind == XKD_TK_AT ? XKD_OP_AT
+							     : XKD_OP_SRC,
 				  p->tok.start);
 		(*n)->text = p->tok.text;
 		(*n)->num = p->tok.num;

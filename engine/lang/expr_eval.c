@@ -7,11 +7,11 @@
 #include "engine/os/os.h"
 #include <string.h>
 
-#define TRY(call)                                                                                  \
-	do {                                                                                       \
-		enum xkd_rc rc_ = (call);                                                          \
-		if (rc_)                                                                           \
-			return rc_;                                                                \
+#define TRY(call)                         \
+	do {                              \
+		enum xkd_rc rc_ = (call); \
+		if (rc_)                  \
+			return rc_;       \
 	} while (0)
 
 enum xkd_rc xkd_eval_at(struct xkd_err *err, enum xkd_rc rc, int pos)
@@ -47,7 +47,8 @@ static void number(const struct xkd_node *n, struct xkd_value *v)
 {
 	enum xkd_builtin b = XKD_BI_INT;
 
-	if (n->is_long || n->num > UINT32_MAX || (n->decimal && !n->is_unsigned && n->num > INT32_MAX))
+	if (n->is_long || n->num > UINT32_MAX ||
+	    (n->decimal && !n->is_unsigned && n->num > INT32_MAX))
 		b = n->is_unsigned || n->num > INT64_MAX ? XKD_BI_ULONG : XKD_BI_LONG;
 	else if (n->is_unsigned || n->num > INT32_MAX)
 		b = XKD_BI_UINT;
@@ -119,8 +120,9 @@ static enum xkd_rc unary(struct xkd_evalctx *e, const struct xkd_node *n, struct
 	TRY(xkd_eval_at(err, xkd_eval_promote(e, &a, &p, err), n->pos));
 	if (xkd_type_strip(p.type)->kind == XKD_T_PTR && n->op != XKD_OP_POS)
 		return xkd_err_syntax(err, n->pos, "this is not done with pointers");
-	*v = xkd_value_num(p.type, n->op == XKD_OP_NEG ? 0 - p.num :
-				   n->op == XKD_OP_BITNOT ? ~p.num : p.num);
+	*v = xkd_value_num(p.type, n->op == XKD_OP_NEG	    ? 0 - p.num
+				   : n->op == XKD_OP_BITNOT ? ~p.num
+							    : p.num);
 	v->mod = p.mod;
 	return XKD_OK;
 }
@@ -170,8 +172,8 @@ static enum xkd_rc member(struct xkd_evalctx *e, const struct xkd_node *n, struc
 }
 
 static enum xkd_rc typename(struct xkd_evalctx *e, const struct xkd_node *n,
-			    const struct xkd_type **type, struct xkd_module **mod, struct xkd_err *err)
-{
+			    const struct xkd_type **type, struct xkd_module **mod,
+			    struct xkd_err *err) {
 	return xkd_eval_at(err, xkd_typename_resolve(e->ctx, n->tn, type, mod, err), n->tn->pos);
 }
 
@@ -194,7 +196,8 @@ static enum xkd_rc size_of(struct xkd_evalctx *e, const struct xkd_node *n, stru
 	}
 	size = xkd_lang_size(e->ctx, mod, type);
 	if (!size && xkd_lang_strip(e->ctx, mod, type)->is_decl)
-		return xkd_err_set(err, XKD_NOTFOUND, "the size is not known: the type is only declared");
+		return xkd_err_set(err, XKD_NOTFOUND,
+				   "the size is not known: the type is only declared");
 	*v = xkd_value_num(xkd_type_builtin(XKD_BI_ULONG), size);
 	return XKD_OK;
 }
@@ -391,10 +394,16 @@ enum xkd_rc xkd_eval(const struct xkd_ctx *ctx, const struct xkd_env *env, enum 
 		     const char *text, const char **end, struct xkd_arena *arena,
 		     struct xkd_value *v, struct xkd_err *err)
 {
-	struct xkd_evalctx e = { .ctx = ctx, .env = env, .arena = arena,
-				 .scope = xkd_scope_module(ctx) };
-	struct xkd_parser p = { .text = text, .syntax = syntax, .radix = env ? env->radix : 16,
-				.arena = arena, .err = err, .is_var = is_var, .is_type = is_type,
+	struct xkd_evalctx e = {
+		.ctx = ctx, .env = env, .arena = arena, .scope = xkd_scope_module(ctx)
+	};
+	struct xkd_parser p = { .text = text,
+				.syntax = syntax,
+				.radix = env ? env->radix : 16,
+				.arena = arena,
+				.err = err,
+				.is_var = is_var,
+				.is_type = is_type,
 				.arg = &e };
 	struct xkd_node *n;
 

@@ -42,7 +42,8 @@ static enum xkd_rc digits(struct xkd_parser *p, int s, int e, unsigned base)
 			continue;
 		d = xkd_hex_digit((unsigned char)p->text[i]);
 		if (d < 0 || (unsigned)d >= base)
-			return xkd_err_syntax(p->err, i, "'%c' is no digit in base %u", p->text[i], base);
+			return xkd_err_syntax(p->err, i, "'%c' is no digit in base %u", p->text[i],
+					      base);
 		if (__builtin_mul_overflow(v, (uint64_t)base, &v) ||
 		    __builtin_add_overflow(v, (uint64_t)d, &v))
 			return bad(p, p->tok.start, "the number has more than 64 bits");
@@ -161,12 +162,12 @@ static const struct {
 	const char *word;
 	enum xkd_op op;
 } word_ops[] = {
-	{ "not", XKD_OP_NOT },	 { "hi", XKD_OP_HI },	{ "low", XKD_OP_LOW },
-	{ "by", XKD_OP_BY },	 { "wo", XKD_OP_WO },	{ "dwo", XKD_OP_DWO },
-	{ "qwo", XKD_OP_QWO },	 { "poi", XKD_OP_POI }, { "mod", XKD_OP_MOD },
-	{ "and", XKD_OP_AND },	 { "xor", XKD_OP_XOR }, { "or", XKD_OP_OR },
-	{ "$vvalid", XKD_OP_VVALID }, { "$scmp", XKD_OP_SCMP },
-	{ "$sicmp", XKD_OP_SICMP },   { "$spat", XKD_OP_SPAT },
+	{ "not", XKD_OP_NOT },	      { "hi", XKD_OP_HI },	{ "low", XKD_OP_LOW },
+	{ "by", XKD_OP_BY },	      { "wo", XKD_OP_WO },	{ "dwo", XKD_OP_DWO },
+	{ "qwo", XKD_OP_QWO },	      { "poi", XKD_OP_POI },	{ "mod", XKD_OP_MOD },
+	{ "and", XKD_OP_AND },	      { "xor", XKD_OP_XOR },	{ "or", XKD_OP_OR },
+	{ "$vvalid", XKD_OP_VVALID }, { "$scmp", XKD_OP_SCMP }, { "$sicmp", XKD_OP_SICMP },
+	{ "$spat", XKD_OP_SPAT },
 };
 
 bool xkd_lex_word_op(const struct xkd_parser *p, const char *word, enum xkd_op *op)
@@ -319,38 +320,63 @@ struct op_row {
 };
 /* longest first */
 static const struct op_row cxx_ops[] = {
-	{ "<<=", XKD_OP_ASSIGN, XKD_OP_SHL }, { ">>=", XKD_OP_ASSIGN, XKD_OP_SHR },
-	{ "->", XKD_OP_ARROW, 0 },	      { "++", XKD_OP_PREINC, 0 },
-	{ "--", XKD_OP_PREDEC, 0 },	      { "<<", XKD_OP_SHL, 0 },
-	{ ">>", XKD_OP_SHR, 0 },	      { "<=", XKD_OP_LE, 0 },
-	{ ">=", XKD_OP_GE, 0 },		      { "==", XKD_OP_EQ, 0 },
-	{ "!=", XKD_OP_NE, 0 },		      { "&&", XKD_OP_LAND, 0 },
-	{ "||", XKD_OP_LOR, 0 },	      { "+=", XKD_OP_ASSIGN, XKD_OP_ADD },
-	{ "-=", XKD_OP_ASSIGN, XKD_OP_SUB },  { "*=", XKD_OP_ASSIGN, XKD_OP_MUL },
-	{ "/=", XKD_OP_ASSIGN, XKD_OP_DIV },  { "%=", XKD_OP_ASSIGN, XKD_OP_MOD },
-	{ "&=", XKD_OP_ASSIGN, XKD_OP_AND },  { "|=", XKD_OP_ASSIGN, XKD_OP_OR },
-	{ "^=", XKD_OP_ASSIGN, XKD_OP_XOR },  { "=", XKD_OP_ASSIGN, 0 },
-	{ "(", XKD_OP_LPAREN, 0 },	      { ")", XKD_OP_RPAREN, 0 },
-	{ "[", XKD_OP_LBRACK, 0 },	      { "]", XKD_OP_RBRACK, 0 },
-	{ "?", XKD_OP_QUESTION, 0 },	      { ":", XKD_OP_COLON, 0 },
-	{ ".", XKD_OP_MEMBER, 0 },	      { ",", XKD_OP_COMMA, 0 },
-	{ "+", XKD_OP_ADD, 0 },		      { "-", XKD_OP_SUB, 0 },
-	{ "*", XKD_OP_MUL, 0 },		      { "/", XKD_OP_DIV, 0 },
-	{ "%", XKD_OP_MOD, 0 },		      { "<", XKD_OP_LT, 0 },
-	{ ">", XKD_OP_GT, 0 },		      { "&", XKD_OP_AND, 0 },
-	{ "^", XKD_OP_XOR, 0 },		      { "|", XKD_OP_OR, 0 },
-	{ "!", XKD_OP_NOT, 0 },		      { "~", XKD_OP_BITNOT, 0 },
+	{ "<<=", XKD_OP_ASSIGN, XKD_OP_SHL },
+	{ ">>=", XKD_OP_ASSIGN, XKD_OP_SHR },
+	{ "->", XKD_OP_ARROW, 0 },
+	{ "++", XKD_OP_PREINC, 0 },
+	{ "--", XKD_OP_PREDEC, 0 },
+	{ "<<", XKD_OP_SHL, 0 },
+	{ ">>", XKD_OP_SHR, 0 },
+	{ "<=", XKD_OP_LE, 0 },
+	{ ">=", XKD_OP_GE, 0 },
+	{ "==", XKD_OP_EQ, 0 },
+	{ "!=", XKD_OP_NE, 0 },
+	{ "&&", XKD_OP_LAND, 0 },
+	{ "||", XKD_OP_LOR, 0 },
+	{ "+=", XKD_OP_ASSIGN, XKD_OP_ADD },
+	{ "-=", XKD_OP_ASSIGN, XKD_OP_SUB },
+	{ "*=", XKD_OP_ASSIGN, XKD_OP_MUL },
+	{ "/=", XKD_OP_ASSIGN, XKD_OP_DIV },
+	{ "%=", XKD_OP_ASSIGN, XKD_OP_MOD },
+	{ "&=", XKD_OP_ASSIGN, XKD_OP_AND },
+	{ "|=", XKD_OP_ASSIGN, XKD_OP_OR },
+	{ "^=", XKD_OP_ASSIGN, XKD_OP_XOR },
+	{ "=", XKD_OP_ASSIGN, 0 },
+	{ "(", XKD_OP_LPAREN, 0 },
+	{ ")", XKD_OP_RPAREN, 0 },
+	{ "[", XKD_OP_LBRACK, 0 },
+	{ "]", XKD_OP_RBRACK, 0 },
+	{ "?", XKD_OP_QUESTION, 0 },
+	{ ":", XKD_OP_COLON, 0 },
+	{ ".", XKD_OP_MEMBER, 0 },
+	{ ",", XKD_OP_COMMA, 0 },
+	{ "+", XKD_OP_ADD, 0 },
+	{ "-", XKD_OP_SUB, 0 },
+	{ "*", XKD_OP_MUL, 0 },
+	{ "/", XKD_OP_DIV, 0 },
+	{ "%", XKD_OP_MOD, 0 },
+	{ "<", XKD_OP_LT, 0 },
+	{ ">", XKD_OP_GT, 0 },
+	{ "&", XKD_OP_AND, 0 },
+	{ "^", XKD_OP_XOR, 0 },
+	{ "|", XKD_OP_OR, 0 },
+	{ "!", XKD_OP_NOT, 0 },
+	{ "~", XKD_OP_BITNOT, 0 },
 	{ NULL, 0, 0 },
 };
 static const struct op_row masm_ops[] = {
-	{ ">>>", XKD_OP_SAR, 0 },  { "<<", XKD_OP_SHL, 0 },    { ">>", XKD_OP_SHR, 0 },
-	{ "<=", XKD_OP_LE, 0 },	   { ">=", XKD_OP_GE, 0 },     { "==", XKD_OP_EQ, 0 },
-	{ "!=", XKD_OP_NE, 0 },	   { "=", XKD_OP_EQ, 0 },      { "(", XKD_OP_LPAREN, 0 },
-	{ ")", XKD_OP_RPAREN, 0 }, { "[", XKD_OP_LBRACK, 0 },  { "]", XKD_OP_RBRACK, 0 },
-	{ ".", XKD_OP_HERE, 0 },   { ",", XKD_OP_COMMA, 0 },   { "+", XKD_OP_ADD, 0 },
-	{ "-", XKD_OP_SUB, 0 },	   { "*", XKD_OP_MUL, 0 },     { "/", XKD_OP_DIV, 0 },
-	{ "%", XKD_OP_MOD, 0 },	   { "<", XKD_OP_LT, 0 },      { ">", XKD_OP_GT, 0 },
-	{ "&", XKD_OP_AND, 0 },	   { "^", XKD_OP_XOR, 0 },     { "|", XKD_OP_OR, 0 },
+	{ ">>>", XKD_OP_SAR, 0 },  { "<<", XKD_OP_SHL, 0 },
+	{ ">>", XKD_OP_SHR, 0 },   { "<=", XKD_OP_LE, 0 },
+	{ ">=", XKD_OP_GE, 0 },	   { "==", XKD_OP_EQ, 0 },
+	{ "!=", XKD_OP_NE, 0 },	   { "=", XKD_OP_EQ, 0 },
+	{ "(", XKD_OP_LPAREN, 0 }, { ")", XKD_OP_RPAREN, 0 },
+	{ "[", XKD_OP_LBRACK, 0 }, { "]", XKD_OP_RBRACK, 0 },
+	{ ".", XKD_OP_HERE, 0 },   { ",", XKD_OP_COMMA, 0 },
+	{ "+", XKD_OP_ADD, 0 },	   { "-", XKD_OP_SUB, 0 },
+	{ "*", XKD_OP_MUL, 0 },	   { "/", XKD_OP_DIV, 0 },
+	{ "%", XKD_OP_MOD, 0 },	   { "<", XKD_OP_LT, 0 },
+	{ ">", XKD_OP_GT, 0 },	   { "&", XKD_OP_AND, 0 },
+	{ "^", XKD_OP_XOR, 0 },	   { "|", XKD_OP_OR, 0 },
 	{ "~", XKD_OP_BITNOT, 0 }, { NULL, 0, 0 },
 };
 

@@ -18,8 +18,8 @@ static enum xkd_rc read_at(struct xkd_evalctx *e, const struct xkd_node *n, uint
 }
 
 /* One byte of each page says whether the page is there. */
-static enum xkd_rc vvalid(struct xkd_evalctx *e, uint64_t addr, uint64_t len, const struct xkd_node *n,
-			  uint64_t *num, struct xkd_err *err)
+static enum xkd_rc vvalid(struct xkd_evalctx *e, uint64_t addr, uint64_t len,
+			  const struct xkd_node *n, uint64_t *num, struct xkd_err *err)
 {
 	uint64_t last = addr + (len ? len - 1 : 0);
 	uint8_t b;

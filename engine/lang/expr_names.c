@@ -76,10 +76,15 @@ static bool reg_value(const struct xkd_ctx *ctx, const char *name, struct xkd_va
 
 	if (!ctx->t || !ctx->t->arch->reg_find(name, &rn))
 		return false;
-	b = rn.bits <= 8 ? XKD_BI_UCHAR : rn.bits <= 16 ? XKD_BI_USHORT :
-	    rn.bits <= 32 ? XKD_BI_UINT : XKD_BI_ULONG;
-	*v = (struct xkd_value){ .type = xkd_type_builtin(b), .kind = XKD_V_REG, .reg = rn.reg,
-				 .reg_shift = rn.shift, .reg_bits = rn.bits };
+	b = rn.bits <= 8    ? XKD_BI_UCHAR
+	    : rn.bits <= 16 ? XKD_BI_USHORT
+	    : rn.bits <= 32 ? XKD_BI_UINT
+			    : XKD_BI_ULONG;
+	*v = (struct xkd_value){ .type = xkd_type_builtin(b),
+				 .kind = XKD_V_REG,
+				 .reg = rn.reg,
+				 .reg_shift = rn.shift,
+				 .reg_bits = rn.bits };
 	return true;
 }
 
@@ -213,7 +218,8 @@ enum xkd_rc xkd_eval_name(struct xkd_evalctx *e, const char *name, struct xkd_va
 		if (!bang)
 			return xkd_enum_const(e->ctx, e->scope, name, v, &local) ? rc : XKD_OK;
 		snprintf(mod, sizeof(mod), "%.*s", (int)(bang - name), name);
-		if (!xkd_enum_const(e->ctx, xkd_target_mod_named(e->ctx->t, mod), bang + 1, v, &local))
+		if (!xkd_enum_const(e->ctx, xkd_target_mod_named(e->ctx->t, mod), bang + 1, v,
+				    &local))
 			return XKD_OK;
 	}
 	return rc;

@@ -6,11 +6,11 @@
 #include <ctype.h>
 #include <string.h>
 
-#define TRY(call)                                                                                  \
-	do {                                                                                       \
-		enum xkd_rc rc_ = (call);                                                          \
-		if (rc_)                                                                           \
-			return rc_;                                                                \
+#define TRY(call)                         \
+	do {                              \
+		enum xkd_rc rc_ = (call); \
+		if (rc_)                  \
+			return rc_;       \
 	} while (0)
 
 static bool is_op(const struct xkd_parser *p, enum xkd_op op)
@@ -88,8 +88,9 @@ enum xkd_rc xkd_parse_switch(struct xkd_parser *p, struct xkd_node **n)
 {
 	enum xkd_syntax mine = p->syntax, other;
 
-	other = p->tok.num == 2 ? (mine == XKD_MASM ? XKD_CXX : XKD_MASM) :
-	        p->tok.num == 1 ? XKD_CXX : XKD_MASM;
+	other = p->tok.num == 2	  ? (mine == XKD_MASM ? XKD_CXX : XKD_MASM)
+		: p->tok.num == 1 ? XKD_CXX
+				  : XKD_MASM;
 	*n = xkd_node_new(p, XKD_OP_OTHER, p->tok.start);
 	TRY(xkd_lex_next(p));
 	if (!is_op(p, XKD_OP_LPAREN))
@@ -146,7 +147,8 @@ static int masm_level(enum xkd_op op)
 static enum xkd_rc masm_string(struct xkd_parser *p, struct xkd_node **n)
 {
 	if (p->tok.kind != XKD_TK_STR)
-		return xkd_err_syntax(p->err, p->tok.start, "a string in \"quotes\" is wanted here");
+		return xkd_err_syntax(p->err, p->tok.start,
+				      "a string in \"quotes\" is wanted here");
 	return leaf(p, XKD_OP_STR, n);
 }
 
@@ -285,6 +287,7 @@ enum xkd_rc xkd_expr_parse(struct xkd_parser *p, struct xkd_node **n, const char
 		return XKD_OK;
 	}
 	if (p->tok.kind != XKD_TK_END)
-		return xkd_err_syntax(p->err, p->tok.start, "extra characters after the expression");
+		return xkd_err_syntax(p->err, p->tok.start,
+				      "extra characters after the expression");
 	return XKD_OK;
 }

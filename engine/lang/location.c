@@ -1,7 +1,7 @@
 /* DWARF location expressions (DWARF 5 sections 2.5 and 2.6) at a frame.
- * Invariants: what is not understood, or stands on a register, memory or CFA that is not known, makes
- * the value UNAVAIL with the reason; the stack, the steps and every read of the expression are
- * bounded; addresses in expressions are the image's and are turned into the target's. */
+ * Invariants: what is not understood, or stands on a register, memory or CFA that is not known,
+ * makes the value UNAVAIL with the reason; the stack, the steps and every read of the expression
+ * are bounded; addresses in expressions are the image's and are turned into the target's. */
 #include "base/str.h"
 #include "engine/lang/unwind_step.h"
 #include "engine/lang/lang.h"
@@ -12,6 +12,7 @@
 #define STACK 64
 #define STEPS 1000
 
+/* clang-format off */
 enum {
 	OP_addr = 0x03, OP_deref = 0x06, OP_const1u = 0x08, OP_const1s, OP_const2u, OP_const2s,
 	OP_const4u, OP_const4s, OP_const8u, OP_const8s, OP_constu, OP_consts, OP_dup, OP_drop,
@@ -23,6 +24,7 @@ enum {
 	OP_bit_piece, OP_implicit_value, OP_stack_value, OP_implicit_pointer, OP_addrx,
 	OP_constx, OP_entry_value, OP_GNU_entry_value = 0xf3, OP_GNU_implicit_pointer = 0xf2,
 };
+/* clang-format on */
 
 struct loc {
 	const struct xkd_locenv *env;
@@ -31,9 +33,9 @@ struct loc {
 	int n;
 	struct xkd_value *v; /* why goes here */
 	bool failed;
-	bool in_fb; /* the frame base's own expression */
-	int ops;	/* done, outside the frame base */
-	int where_reg;	/* of the last breg, for v->where */
+	bool in_fb;    /* the frame base's own expression */
+	int ops;       /* done, outside the frame base */
+	int where_reg; /* of the last breg, for v->where */
 	int64_t where_off;
 };
 
@@ -220,36 +222,76 @@ static void pick(struct loc *l, unsigned i)
 		push(l, l->stack[l->n - 1 - (int)i]);
 }
 
+static uint64_t compare(uint8_t op, int64_t a, int64_t b)
+{
+	switch (op) {
+	case OP_eq:
+		return a == b;
+	case OP_ne:
+		return a != b;
+	case OP_ge:
+		return a >= b;
+	case OP_gt:
+		return a > b;
+	case OP_le:
+		return a <= b;
+	default:
+		return a < b;
+	}
+}
+
+/* The divisor is not zero. */
+static uint64_t arithmetic(uint8_t op, uint64_t a, uint64_t b)
+{
+	switch (op) {
+	case OP_and:
+		return a & b;
+	case OP_or:
+		return a | b;
+	case OP_xor:
+		return a ^ b;
+	case OP_plus:
+		return a + b;
+	case OP_minus:
+		return a - b;
+	case OP_mul:
+		return a * b;
+	case OP_div:
+		return b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b);
+	case OP_mod:
+		return a % b;
+	case OP_shl:
+		return b > 63 ? 0 : a << b;
+	case OP_shr:
+		return b > 63 ? 0 : a >> b;
+	default:
+		return (uint64_t)((int64_t)a >> (b > 63 ? 63 : b));
+	}
+}
+
+static bool is_compare(uint8_t op)
+{
+	return op >= OP_eq && op <= OP_ne;
+}
+
+static bool is_arithmetic(uint8_t op)
+{
+	return (op >= OP_and && op <= OP_mul) || op == OP_or || op == OP_plus ||
+	       (op >= OP_shl && op <= OP_xor);
+}
+
 static void binary(struct loc *l, uint8_t op)
 {
 	uint64_t b = pop(l), a = pop(l);
-	int64_t sa = (int64_t)a, sb = (int64_t)b;
 
 	if (l->failed)
 		return;
-	if ((op == OP_div || op == OP_mod) && !b) {
+	if ((op == OP_div || op == OP_mod) && !b)
 		fail(l, "the location expression divides by zero");
-		return;
-	}
-	switch (op) {
-	case OP_and: push(l, a & b); break;
-	case OP_or: push(l, a | b); break;
-	case OP_xor: push(l, a ^ b); break;
-	case OP_plus: push(l, a + b); break;
-	case OP_minus: push(l, a - b); break;
-	case OP_mul: push(l, a * b); break;
-	case OP_div: push(l, sb == -1 ? 0 - a : (uint64_t)(sa / sb)); break;
-	case OP_mod: push(l, a % b); break;
-	case OP_shl: push(l, b > 63 ? 0 : a << b); break;
-	case OP_shr: push(l, b > 63 ? 0 : a >> b); break;
-	case OP_shra: push(l, (uint64_t)(sa >> (b > 63 ? 63 : b))); break;
-	case OP_eq: push(l, a == b); break;
-	case OP_ne: push(l, a != b); break;
-	case OP_ge: push(l, sa >= sb); break;
-	case OP_gt: push(l, sa > sb); break;
-	case OP_le: push(l, sa <= sb); break;
-	default: push(l, sa < sb); break;
-	}
+	else if (is_compare(op))
+		push(l, compare(op, (int64_t)a, (int64_t)b));
+	else
+		push(l, arithmetic(op, a, b));
 }
 
 static void stack_op(struct loc *l, uint8_t op)
@@ -329,10 +371,81 @@ static const char *refusal(uint8_t op)
 	}
 }
 
+/* Operations on the top alone; false: not one of them. */
+static bool unary(struct loc *l, uint8_t op)
+{
+	uint64_t a;
+
+	switch (op) {
+	case OP_deref:
+		deref(l, 8);
+		return true;
+	case OP_deref_size:
+		deref(l, (unsigned)fixed(l, 1, false));
+		return true;
+	case OP_abs:
+		a = pop(l);
+		push(l, (int64_t)a < 0 ? 0 - a : a);
+		return true;
+	case OP_neg:
+		push(l, 0 - pop(l));
+		return true;
+	case OP_not:
+		push(l, ~pop(l));
+		return true;
+	case OP_plus_uconst:
+		a = leb(l, false);
+		push(l, pop(l) + a);
+		return true;
+	case OP_bra:
+		jump(l, pop(l) != 0);
+		return true;
+	case OP_skip:
+		jump(l, true);
+		return true;
+	case OP_nop:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Operations that put something new; false: not one of them. */
+static bool source(struct loc *l, uint8_t op)
+{
+	uint64_t reg;
+
+	switch (op) {
+	case OP_addr:
+		address(l, false);
+		return true;
+	case OP_addrx:
+		address(l, true);
+		return true;
+	case OP_constu:
+		push(l, leb(l, false));
+		return true;
+	case OP_consts:
+		push(l, leb(l, true));
+		return true;
+	case OP_bregx:
+		reg = leb(l, false);
+		breg(l, reg);
+		return true;
+	case OP_fbreg:
+		fbreg(l);
+		return true;
+	case OP_call_frame_cfa:
+		cfa(l);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void one(struct loc *l, uint8_t op)
 {
 	char why[80];
-	uint64_t a;
 
 	if (op >= OP_lit0 && op <= OP_lit31) {
 		push(l, op - OP_lit0);
@@ -344,34 +457,13 @@ static void one(struct loc *l, uint8_t op)
 		stack_op(l, op);
 	} else if (l->in_fb && op >= OP_reg0 && op <= OP_reg31) {
 		fb_reg(l, op - OP_reg0);
+	} else if (unary(l, op) || source(l, op)) {
+		return;
+	} else if (is_compare(op) || is_arithmetic(op)) {
+		binary(l, op);
 	} else {
-		switch (op) {
-		case OP_addr: address(l, false); break;
-		case OP_addrx: address(l, true); break;
-		case OP_deref: deref(l, 8); break;
-		case OP_deref_size: deref(l, (unsigned)fixed(l, 1, false)); break;
-		case OP_constu: push(l, leb(l, false)); break;
-		case OP_consts: push(l, leb(l, true)); break;
-		case OP_abs: a = pop(l); push(l, (int64_t)a < 0 ? 0 - a : a); break;
-		case OP_neg: push(l, 0 - pop(l)); break;
-		case OP_not: push(l, ~pop(l)); break;
-		case OP_plus_uconst: a = leb(l, false); push(l, pop(l) + a); break;
-		case OP_bregx: a = leb(l, false); breg(l, a); break;
-		case OP_fbreg: fbreg(l); break;
-		case OP_call_frame_cfa: cfa(l); break;
-		case OP_skip: jump(l, true); break;
-		case OP_bra: jump(l, pop(l) != 0); break;
-		case OP_nop: break;
-		case OP_and: case OP_div: case OP_minus: case OP_mod: case OP_mul: case OP_or:
-		case OP_plus: case OP_shl: case OP_shr: case OP_shra: case OP_xor: case OP_eq:
-		case OP_ge: case OP_gt: case OP_le: case OP_lt: case OP_ne:
-			binary(l, op);
-			break;
-		default:
-			snprintf(why, sizeof(why), "DWARF operation 0x%02x is not followed", op);
-			fail(l, refusal(op) ? refusal(op) : why);
-			break;
-		}
+		snprintf(why, sizeof(why), "DWARF operation 0x%02x is not followed", op);
+		fail(l, refusal(op) ? refusal(op) : why);
 	}
 }
 
@@ -383,8 +475,8 @@ static bool run(struct loc *l, const uint8_t *expr, size_t len)
 	for (int steps = 0; l->p < l->end && !l->failed; steps++) {
 		uint8_t op = *l->p;
 
-		if (!l->in_fb && (op == OP_stack_value || op == OP_implicit_value || op == OP_regx ||
-				  (op >= OP_reg0 && op <= OP_reg31)))
+		if (!l->in_fb && (op == OP_stack_value || op == OP_implicit_value ||
+				  op == OP_regx || (op >= OP_reg0 && op <= OP_reg31)))
 			break;
 		if (steps == STEPS)
 			fail(l, "the location expression does not end");
@@ -442,12 +534,14 @@ static void result(struct loc *l, uint64_t size)
 		if (l->ops == 1 && l->where_reg >= 0)
 			snprintf(l->v->where, sizeof(l->v->where), "@ [%s%c0x%llx]",
 				 reg_name(l, l->where_reg), l->where_off < 0 ? '-' : '+',
-				 (unsigned long long)(l->where_off < 0 ? -l->where_off : l->where_off));
+				 (unsigned long long)(l->where_off < 0 ? -l->where_off
+								       : l->where_off));
 		else
 			snprintf(l->v->where, sizeof(l->v->where), "@ %s", XKD_ADDR(l->v->addr));
 	}
 	if (!l->failed && l->p != l->end)
-		fail(l, refusal(*l->p) ? refusal(*l->p) : "its location has parts that are not followed");
+		fail(l, refusal(*l->p) ? refusal(*l->p)
+				       : "its location has parts that are not followed");
 }
 
 void xkd_location_eval(const struct xkd_locenv *env, const uint8_t *expr, size_t len,

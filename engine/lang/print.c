@@ -29,14 +29,15 @@ void xkd_text_elements(const struct xkd_ctx *ctx, struct xkd_module *mod,
 	if (s->kind == XKD_T_ENUM) {
 		if (xkd_type_enums(s, &e, &n, NULL))
 			n = 0;
-		xkd_buf_printf(out, "enum %s, %zu total enums", s->name ? s->name : "<unnamed-tag>", n);
+		xkd_buf_printf(out, "enum %s, %zu total enums", s->name ? s->name : "<unnamed-tag>",
+			       n);
 		return;
 	}
 	if (s->is_decl || xkd_type_members(s, &m, &n, NULL))
 		n = 0;
 	xkd_buf_printf(out, "%s %s, %zu elements, 0x%llx bytes",
-		       s->kind == XKD_T_UNION ? "union" : "struct", s->name ? s->name : "<unnamed-tag>",
-		       n, (unsigned long long)s->size);
+		       s->kind == XKD_T_UNION ? "union" : "struct",
+		       s->name ? s->name : "<unnamed-tag>", n, (unsigned long long)s->size);
 }
 
 static void int_words(const struct xkd_type *s, struct xkd_buf *out)
@@ -65,7 +66,8 @@ static void ptr_words(const struct xkd_ctx *ctx, struct xkd_module *mod, const s
 static void words(const struct xkd_ctx *ctx, struct xkd_module *mod, const struct xkd_type *type,
 		  bool verbose, int depth, struct xkd_buf *out)
 {
-	const struct xkd_type *s = verbose ? xkd_lang_strip(ctx, mod, type) : xkd_type_strip(type), *t;
+	const struct xkd_type *s = verbose ? xkd_lang_strip(ctx, mod, type) : xkd_type_strip(type),
+			      *t;
 
 	if (depth > 16) {
 		xkd_buf_str(out, "...");
@@ -237,7 +239,8 @@ enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
 	if (s->kind == XKD_T_VOID && v->kind == XKD_V_MEM)
 		return xkd_err_set(err, XKD_UNSUPPORTED,
 				   "what is at %s has no type in the debug info; cast it: "
-				   "*(int *)&name", XKD_ADDR(v->addr));
+				   "*(int *)&name",
+				   XKD_ADDR(v->addr));
 	typed_row(ctx, out, v, s);
 	if (v->kind == XKD_V_UNAVAIL)
 		return XKD_OK;

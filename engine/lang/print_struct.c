@@ -1,7 +1,7 @@
 /* The rows of structs and unions in kd's layout: "   +0x008 range            : [0] kvm_io_range",
  * three blanks a level, members of anonymous structs in the level of their owner.
- * Invariants: depth, rows and array elements are bounded whatever the debug info or the memory says;
- * an object (or, without values, a type) that is on the path already is not entered again. */
+ * Invariants: depth, rows and array elements are bounded whatever the debug info or the memory
+ * says; an object (or, without values, a type) that is on the path already is not entered again. */
 #include "engine/lang/print_struct.h"
 #include "base/cancel.h"
 #include "base/str.h"
@@ -75,9 +75,11 @@ static bool any_member(const struct xkd_type *s, const char *field, bool exact, 
 		if (!m[i].name || !*m[i].name) {
 			const struct xkd_type *in = m[i].type ? xkd_type_strip(m[i].type) : NULL;
 
-			if (in && xkd_type_is_aggregate(in) && any_member(in, field, exact, depth + 1))
+			if (in && xkd_type_is_aggregate(in) &&
+			    any_member(in, field, exact, depth + 1))
 				return true;
-		} else if (exact ? part_is(field, m[i].name) : part_matches(field, m[i].name, false)) {
+		} else if (exact ? part_is(field, m[i].name)
+				 : part_matches(field, m[i].name, false)) {
 			return true;
 		}
 	}
@@ -126,7 +128,8 @@ static bool wanted(const struct xkd_type *owner, const char *name, const struct 
 static enum xkd_rc begin_row(struct printer *p)
 {
 	if (++p->rows > ROWS)
-		return xkd_err_set(p->err, XKD_UNSUPPORTED, "more than %d rows; ask for less", ROWS);
+		return xkd_err_set(p->err, XKD_UNSUPPORTED, "more than %d rows; ask for less",
+				   ROWS);
 	return xkd_cancel_check(p->ctx->t->cancel, p->err);
 }
 

@@ -1,6 +1,6 @@
 /* Variables in scope at a context's place: the debug info's names and, through location.c, where
- * their values are. Invariant: a variable that is in scope is always found; one whose value cannot be
- * known is UNAVAIL with the reason, never a guess. */
+ * their values are. Invariant: a variable that is in scope is always found; one whose value cannot
+ * be known is UNAVAIL with the reason, never a guess. */
 #include "engine/lang/scope.h"
 #include "base/str.h"
 #include "engine/lang/lang.h"

@@ -33,11 +33,12 @@ static bool word_in(const char *word, size_t len, const char *const *list)
 	return false;
 }
 
-static const char *const qualifiers[] = { "const", "volatile", "restrict", "__restrict", "_Atomic",
-					  NULL };
-static const char *const basics[] = { "unsigned", "signed", "long",	"short",  "int",   "char",
-				      "void",	  "_Bool",  "bool",	"float",  "double", "__int128",
-				      "__int64",  "__int32", "__int16", "__int8", NULL };
+static const char *const qualifiers[] = { "const",	"volatile", "restrict",
+					  "__restrict", "_Atomic",  NULL };
+static const char *const basics[] = { "unsigned", "signed",   "long",	 "short",   "int",
+				      "char",	  "void",     "_Bool",	 "bool",    "float",
+				      "double",	  "__int128", "__int64", "__int32", "__int16",
+				      "__int8",	  NULL };
 static const char *const tags[] = { "struct", "union", "enum", "class", NULL };
 
 bool xkd_typename_keyword(const char *word, size_t len)
@@ -76,8 +77,10 @@ static bool take_name(const char **p, struct xkd_typename *tn)
 
 static void add_basic(struct xkd_typename *tn, const char *word, size_t len)
 {
-	static const char *const ms[][2] = { { "__int8", "char" }, { "__int16", "short" },
-					     { "__int32", "int" }, { "__int64", "long long" } };
+	static const char *const ms[][2] = { { "__int8", "char" },
+					     { "__int16", "short" },
+					     { "__int32", "int" },
+					     { "__int64", "long long" } };
 	size_t have = strlen(tn->name);
 
 	for (size_t i = 0; i < XKD_COUNT(ms); i++) {
@@ -123,7 +126,8 @@ static enum xkd_rc specifiers(const char *text, const char **pp, struct xkd_type
 			}
 			tn->pos = (int)(p - text);
 			if (!take_name(&p, tn))
-				return xkd_err_syntax(err, (int)(p - text), "a type's name is missing");
+				return xkd_err_syntax(err, (int)(p - text),
+						      "a type's name is missing");
 			named = true;
 		}
 		last = p;
@@ -155,7 +159,8 @@ static enum xkd_rc bounds(const char *text, const char **pp, struct xkd_typename
 			e = (char *)q;
 		} else {
 			if (!isdigit((unsigned char)*q))
-				return xkd_err_syntax(err, (int)(q - text), "an array's bound is a number");
+				return xkd_err_syntax(err, (int)(q - text),
+						      "an array's bound is a number");
 			tn->ops[tn->nops].n = strtoull(q, &e, 0);
 			e = (char *)xkd_skip_space(e);
 		}

@@ -1,6 +1,6 @@
-/* Typed values: reading, storing, and the steps from one to another (member, element, pointee, cast).
- * Invariants: a value that cannot be known is UNAVAIL with a reason and every use of it fails with
- * that reason; nothing here reads more of the target than the object asked for. */
+/* Typed values: reading, storing, and the steps from one to another (member, element, pointee,
+ * cast). Invariants: a value that cannot be known is UNAVAIL with a reason and every use of it
+ * fails with that reason; nothing here reads more of the target than the object asked for. */
 #include "engine/lang/value.h"
 #include "base/str.h"
 #include "engine/lang/lang.h"
@@ -97,7 +97,8 @@ static const char *reg_name(const struct xkd_ctx *ctx, int reg)
 	return a && reg >= 0 && reg < a->nregs ? a->reg_names[reg] : "a register";
 }
 
-/* The whole register. What no frame carries (descriptor tables, debug registers) is asked of the CPU. */
+/* The whole register. What no frame carries (descriptor tables, debug registers) is asked of the
+ * CPU. */
 static enum xkd_rc reg_whole(const struct xkd_ctx *ctx, const struct xkd_value *v, uint64_t *num,
 			     struct xkd_err *err)
 {
@@ -151,8 +152,9 @@ enum xkd_rc xkd_value_raw(const struct xkd_ctx *ctx, const struct xkd_value *v, 
 		return XKD_OK;
 	case XKD_V_REG:
 		rc = reg_whole(ctx, v, num, err);
-		*num = rc ? 0 : *num >> (v->reg_shift & 63) & xkd_lang_mask(v->reg_bits) &
-				xkd_lang_mask(width);
+		*num = rc ? 0
+			  : *num >> (v->reg_shift & 63) & xkd_lang_mask(v->reg_bits) &
+				       xkd_lang_mask(width);
 		return rc;
 	case XKD_V_MEM:
 	case XKD_V_BYTES:
@@ -215,7 +217,9 @@ enum xkd_rc xkd_value_u64(const struct xkd_ctx *ctx, const struct xkd_value *v, 
 	if (v->kind == XKD_V_UNAVAIL)
 		return unavailable(v, err);
 	return xkd_err_set(err, XKD_UNSUPPORTED, "%s%s is not a number",
-			   s->kind == XKD_T_UNION ? "union " : s->kind == XKD_T_STRUCT ? "struct " : "",
+			   s->kind == XKD_T_UNION    ? "union "
+			   : s->kind == XKD_T_STRUCT ? "struct "
+						     : "",
 			   s->name ? s->name : "a value without a name");
 }
 
@@ -272,7 +276,7 @@ static enum xkd_rc assign_mem(const struct xkd_ctx *ctx, const struct xkd_value 
 		for (i = 0; i < v->bit_size; i++) {
 			unsigned at = v->bit_off + i;
 
-			buf[at / 8] &= (uint8_t)~(1u << at % 8);
+			buf[at / 8] &= (uint8_t) ~(1u << at % 8);
 			buf[at / 8] |= (uint8_t)((num >> i & 1) << at % 8);
 		}
 	} else {
@@ -474,7 +478,8 @@ enum xkd_rc xkd_value_deref(const struct xkd_ctx *ctx, const struct xkd_value *v
 	if (s->kind == XKD_T_ARRAY)
 		return xkd_value_index(ctx, v, 0, out, err);
 	if (s->kind != XKD_T_PTR)
-		return xkd_err_set(err, XKD_UNSUPPORTED, "not a pointer: there is nothing to follow");
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "not a pointer: there is nothing to follow");
 	rc = xkd_lang_target(ctx, v->mod, s, &e, err);
 	if (rc)
 		return rc;

@@ -16,8 +16,12 @@ static void parse(const char *text, enum xkd_syntax syntax, unsigned radix)
 {
 	struct xkd_arena arena;
 	struct xkd_err err = XKD_ERR_INIT;
-	struct xkd_parser p = { .text = text, .syntax = syntax, .radix = radix, .arena = &arena,
-				.err = &err, .is_var = has_letter };
+	struct xkd_parser p = { .text = text,
+				.syntax = syntax,
+				.radix = radix,
+				.arena = &arena,
+				.err = &err,
+				.is_var = has_letter };
 	struct xkd_node *n;
 	const char *end;
 
@@ -65,7 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		parse(text, (enum xkd_syntax)syntax, radix);
 		eval(text, (enum xkd_syntax)syntax, radix);
 	}
-	if (!xkd_typename_parse(text, 0, &end, &tn, &err) && (end < 0 || (size_t)end > strlen(text)))
+	if (!xkd_typename_parse(text, 0, &end, &tn, &err) &&
+	    (end < 0 || (size_t)end > strlen(text)))
 		abort();
 	free(text);
 	return 0;

@@ -18,9 +18,9 @@ struct mock {
 };
 unsigned mock_reads;
 
-static const char *const names[] = { "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8",
-				     "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip",
-				     "eflags", "cs", "fs_base", "gs_base" };
+static const char *const names[] = { "rax", "rbx", "rcx", "rdx",    "rsi", "rdi",     "rbp",
+				     "rsp", "r8",  "r9",  "r10",    "r11", "r12",     "r13",
+				     "r14", "r15", "rip", "eflags", "cs",  "fs_base", "gs_base" };
 
 static enum xkd_rc m_open(const struct xkd_be_open *o, struct xkd_backend **be, struct xkd_err *err)
 {
@@ -85,8 +85,8 @@ static size_t transfer(struct mock *m, uint64_t addr, uint8_t *buf, size_t len, 
 		return n;
 	}
 	if (m->self >= 0) {
-		ssize_t n = write ? pwrite(m->self, buf, len, (off_t)addr) :
-				    pread(m->self, buf, len, (off_t)addr);
+		ssize_t n = write ? pwrite(m->self, buf, len, (off_t)addr)
+				  : pread(m->self, buf, len, (off_t)addr);
 
 		return n > 0 ? (size_t)n : 0;
 	}
@@ -96,7 +96,8 @@ static size_t transfer(struct mock *m, uint64_t addr, uint8_t *buf, size_t len, 
 static enum xkd_rc move(struct xkd_backend *be, struct xkd_iov *iov, size_t n, bool write)
 {
 	for (size_t i = 0; i < n; i++) {
-		iov[i].done = transfer((struct mock *)be, iov[i].addr, iov[i].buf, iov[i].len, write);
+		iov[i].done =
+			transfer((struct mock *)be, iov[i].addr, iov[i].buf, iov[i].len, write);
 		iov[i].rc = iov[i].done == iov[i].len ? XKD_OK : XKD_NOTMAPPED;
 		mock_reads += !write;
 	}
@@ -177,9 +178,19 @@ static enum xkd_rc m_event(struct xkd_backend *be, struct xkd_event *ev, struct 
 
 extern const struct xkd_backend_ops mock_ops;
 const struct xkd_backend_ops mock_ops = {
-	.name = "mock", .syntax = "mock:", .open = m_open, .close = m_close, .caps = m_caps,
-	.found = m_found, .cpus = m_cpus, .readv = m_readv, .writev = m_writev,
-	.reglayout = m_layout, .regs_get = m_regs, .reg_set = m_set, .fd = m_fd,
+	.name = "mock",
+	.syntax = "mock:",
+	.open = m_open,
+	.close = m_close,
+	.caps = m_caps,
+	.found = m_found,
+	.cpus = m_cpus,
+	.readv = m_readv,
+	.writev = m_writev,
+	.reglayout = m_layout,
+	.regs_get = m_regs,
+	.reg_set = m_set,
+	.fd = m_fd,
 	.next_event = m_event,
 };
 
@@ -243,8 +254,8 @@ uint64_t mock_reg_now(struct xkd_target *t, const char *name)
 	return *reg(t, name);
 }
 
-struct xkd_module *mock_kernel(struct xkd_target *t, const char *path, int64_t slide, uint64_t start,
-			       uint64_t size)
+struct xkd_module *mock_kernel(struct xkd_target *t, const char *path, int64_t slide,
+			       uint64_t start, uint64_t size)
 {
 	struct xkd_module *m = xkd_calloc(1, sizeof(*m));
 	struct xkd_err err = XKD_ERR_INIT;

@@ -43,10 +43,19 @@ int t_twice(int x)
 {
 	return 2 * x;
 }
-struct t_outer t_one = { .name = "one", .in = { { .a = -5, .whole = 0xcafe1234, .flag = 1, .three = 5,
-						  .neg = -3, .wide = 0xabcdef0123 },
-						{ .a = 7 }, { .a = 9 } },
-			 .fn = t_twice, .colour = T_GREEN, .yes = 1, .small = -1 };
+struct t_outer t_one = { .name = "one",
+			 .in = { { .a = -5,
+				   .whole = 0xcafe1234,
+				   .flag = 1,
+				   .three = 5,
+				   .neg = -3,
+				   .wide = 0xabcdef0123 },
+				 { .a = 7 },
+				 { .a = 9 } },
+			 .fn = t_twice,
+			 .colour = T_GREEN,
+			 .yes = 1,
+			 .small = -1 };
 struct t_outer t_two = { .name = "two", .next = &t_one, .any = &t_one.in[1] };
 struct t_outer *t_ptr = &t_two;
 uint64_t t_u64 = 0xfedcba9876543210;
@@ -98,8 +107,9 @@ static void fails(enum xkd_syntax syn, const char *text, enum xkd_rc rc, int pos
 
 	xkd_arena_init(&arena);
 	r = xkd_eval_u64(&ctx, &e, syn, text, NULL, &arena, &got, &err);
-	ok(r == rc && err.pos == pos && strstr(err.msg, words), "'%s' fails at %d: %s\n# %s at %d: %s",
-	   text, pos, words, xkd_rc_name(r), err.pos, err.msg);
+	ok(r == rc && err.pos == pos && strstr(err.msg, words),
+	   "'%s' fails at %d: %s\n# %s at %d: %s", text, pos, words, xkd_rc_name(r), err.pos,
+	   err.msg);
 	xkd_arena_fini(&arena);
 }
 
@@ -320,7 +330,7 @@ static void cxx_names(void)
 	SAME((uint8_t)t_u64);
 	SAME((uint8_t)-1);
 	SAME((t_int) + 1);
-	SAME((t_int) - 1);
+	SAME((t_int)-1);
 	SAME(!t_ptr);
 	SAME(-t_int);
 	SAME((uint64_t)&t_one.tail);
@@ -387,8 +397,10 @@ static void no_effects(void)
 
 	xkd_arena_init(&arena);
 	t_int = 5;
-	ok(xkd_eval_u64(&ctx, &e, XKD_CXX, "t_int = 6", NULL, &arena, &got, &err) == XKD_UNSUPPORTED &&
-		   t_int == 5, "nothing is set where nothing may be");
+	ok(xkd_eval_u64(&ctx, &e, XKD_CXX, "t_int = 6", NULL, &arena, &got, &err) ==
+			   XKD_UNSUPPORTED &&
+		   t_int == 5,
+	   "nothing is set where nothing may be");
 	ok(xkd_eval_u64(&ctx, &e, XKD_CXX, "@$t1 = 6", NULL, &arena, &got, &err) == XKD_UNSUPPORTED,
 	   "nor a pseudo-register");
 	xkd_arena_fini(&arena);
@@ -402,9 +414,9 @@ static void ends(void)
 		size_t used;
 		uint64_t val;
 	} t[] = {
-		{ XKD_MASM, "1 + 2 L10", 5, 3 }, { XKD_MASM, "10;g", 2, 0x10 },
+		{ XKD_MASM, "1 + 2 L10", 5, 3 },     { XKD_MASM, "10;g", 2, 0x10 },
 		{ XKD_MASM, "(5) 'a' ; 'b'", 3, 5 }, { XKD_MASM, "5 \"x\"", 1, 5 },
-		{ XKD_CXX, "1 + 2 foo", 5, 3 }, { XKD_CXX, "3; 4", 1, 3 },
+		{ XKD_CXX, "1 + 2 foo", 5, 3 },	     { XKD_CXX, "3; 4", 1, 3 },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -418,8 +430,8 @@ static void ends(void)
 
 		xkd_arena_init(&arena);
 		rc = xkd_eval_u64(&ctx, &e, t[i].syn, t[i].text, &end, &arena, &got, &err);
-		ok(!rc && got == t[i].val && end == t[i].text + t[i].used, "'%s' ends after %zu: %s",
-		   t[i].text, t[i].used, err.msg);
+		ok(!rc && got == t[i].val && end == t[i].text + t[i].used,
+		   "'%s' ends after %zu: %s", t[i].text, t[i].used, err.msg);
 		xkd_arena_fini(&arena);
 	}
 }
@@ -442,7 +454,8 @@ static void deep(char open, char close, enum xkd_syntax syn)
 		text[30001] = 0;
 	xkd_arena_init(&arena);
 	ok(xkd_eval_u64(&ctx, &e, syn, text, NULL, &arena, &got, &err) == XKD_SYNTAX &&
-		   strstr(err.msg, "too deep"), "30000 times '%c': %s", open, err.msg);
+		   strstr(err.msg, "too deep"),
+	   "30000 times '%c': %s", open, err.msg);
 	xkd_arena_fini(&arena);
 }
 

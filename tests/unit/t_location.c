@@ -217,8 +217,11 @@ UNOPTIMISED static void victim(int number, const char *text, struct pair *p)
 	local_is(&c, "text", (uint64_t)text);
 	local_is(&c, "p", (uint64_t)p);
 	local_is(&c, "local", (uint64_t)local);
-	ok(!xkd_scope_local(&c, "both", &v, &err) && !xkd_value_member(&c, &v, "second", &m, &err) &&
-		   !xkd_value_u64(&c, &m, &num, &err) && num == -12ULL, "a member of a local");
+	if (!xkd_scope_local(&c, "both", &v, &err) && v.kind == XKD_V_UNAVAIL)
+		skip("a member of a local", v.why); /* sanitizers move it where DWARF is not told */
+	else
+		ok(!xkd_value_member(&c, &v, "second", &m, &err) &&
+			   !xkd_value_u64(&c, &m, &num, &err) && num == -12ULL, "a member of a local");
 	ok(xkd_scope_local(&c, "nosuch", &v, &err) == XKD_NOTFOUND, "no such local: %s", err.msg);
 	xkd_arena_init(&arena);
 	ok(!xkd_scope_vars(&c, &arena, &vars, &n, &err), "all of them %s", err.msg);

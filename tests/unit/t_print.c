@@ -1,5 +1,5 @@
-/* The layouts of dt, ??, dv on objects of this program. Offsets and sizes in the wanted text come from
- * the compiler (offsetof, sizeof) or are fixed by the ABI. */
+/* The layouts of dt, ??, dv on objects of this program. Offsets and sizes in the wanted text come
+ * from the compiler (offsetof, sizeof) or are fixed by the ABI. */
 #include "tests/unit/mock.h"
 #include "tests/unit/tap.h"
 #include "base/out.h"
@@ -80,12 +80,34 @@ int p_read(struct p_dev *d)
 struct p_dev p_dev = { p_read, &p_dev };
 int p_int = 5;
 struct p_all p_all = {
-	.sc = -65, .uc = 'A', .s = -2, .us = 0xffff, .i = 42, .u = 0x80000000, .l = -1,
-	.ul = 0xffff8e72dd084960, .yes = 1, .text = "a\"b\x01", .raw = { 0xde, 0xad },
-	.bus = P_PIO, .one = 1, .three = 5, .small = P_NR, .word = 0x12345678, .unnamed = { 9 },
-	.list = { &p_all.list, &p_all.list }, .users = { 3 }, .refs = { { 4 } }, .ip = &p_int,
-	.str = "hello", .fn = p_read, .many = { 1, 2, 3 },
-	.ranges = { { 0x20, 2, &p_dev }, { 0x40, 4, NULL } }, .self = &p_all, .d = 1.5, .f = 0.25,
+	.sc = -65,
+	.uc = 'A',
+	.s = -2,
+	.us = 0xffff,
+	.i = 42,
+	.u = 0x80000000,
+	.l = -1,
+	.ul = 0xffff8e72dd084960,
+	.yes = 1,
+	.text = "a\"b\x01",
+	.raw = { 0xde, 0xad },
+	.bus = P_PIO,
+	.one = 1,
+	.three = 5,
+	.small = P_NR,
+	.word = 0x12345678,
+	.unnamed = { 9 },
+	.list = { &p_all.list, &p_all.list },
+	.users = { 3 },
+	.refs = { { 4 } },
+	.ip = &p_int,
+	.str = "hello",
+	.fn = p_read,
+	.many = { 1, 2, 3 },
+	.ranges = { { 0x20, 2, &p_dev }, { 0x40, 4, NULL } },
+	.self = &p_all,
+	.d = 1.5,
+	.f = 0.25,
 	.big = (unsigned __int128)1 << 64,
 };
 #ifdef __clang__
@@ -94,7 +116,8 @@ struct p_all p_all = {
 static struct {
 	struct kvm_io_bus bus;
 	struct p_range r[3];
-} p_bus_store = { { .dev_count = 2 }, { { 0x20, 2, &p_dev }, { 0x61, 4, &p_dev }, { 9, 9, NULL } } };
+} p_bus_store = { { .dev_count = 2 },
+		  { { 0x20, 2, &p_dev }, { 0x61, 4, &p_dev }, { 9, 9, NULL } } };
 struct kvm_io_bus *p_bus = &p_bus_store.bus;
 int p_matrix[2][2] = { { 1, 2 }, { 3, 4 } };
 enum p_bus p_odd = (enum p_bus)77;
@@ -118,7 +141,8 @@ static struct xkd_value value(const char *expr)
 
 enum mode { TYPE, VALUE, FIELDS };
 
-static void prints(enum mode mode, const char *what, const struct xkd_print_opts *o, const char *want)
+static void prints(enum mode mode, const char *what, const struct xkd_print_opts *o,
+		   const char *want)
 {
 	struct xkd_ctx ctx = mock_ctx(target);
 	struct xkd_buf text = XKD_BUF_INIT;
@@ -142,12 +166,15 @@ static void prints(enum mode mode, const char *what, const struct xkd_print_opts
 			rc = xkd_print_type(&ctx, &out, mod, type, o, &err);
 	} else {
 		v = value(what);
-		rc = mode == VALUE ? xkd_print_value(&ctx, &out, &v, o, &err) :
-				     xkd_print_struct_at(&ctx, &out, &v, o, &err);
+		rc = mode == VALUE ? xkd_print_value(&ctx, &out, &v, o, &err)
+				   : xkd_print_struct_at(&ctx, &out, &v, o, &err);
 	}
 	if (rc)
 		xkd_buf_printf(&text, "error: %s\n", err.msg);
-	snprintf(name, sizeof(name), "%s of %s", mode == TYPE ? "type" : mode == VALUE ? "value" : "fields",
+	snprintf(name, sizeof(name), "%s of %s",
+		 mode == TYPE	 ? "type"
+		 : mode == VALUE ? "value"
+				 : "fields",
 		 what);
 	is_str(text.s, want, name);
 	xkd_out_fini(&out);
@@ -207,17 +234,38 @@ static void layout_of_all(void)
 		size_t off;
 	} f[] = {
 #define F(n, t) { #n, t, offsetof(struct p_all, n) }
-		F(sc, "Char"), F(uc, "UChar"), F(s, "Int2B"), F(us, "Uint2B"), F(i, "Int4B"),
-		F(u, "Uint4B"), F(l, "Int8B"), F(ul, "Uint8B"), F(yes, "Bool"), F(text, "[8] Char"),
-		F(raw, "[4] UChar"), F(bus, "p_bus"),
+		F(sc, "Char"),
+		F(uc, "UChar"),
+		F(s, "Int2B"),
+		F(us, "Uint2B"),
+		F(i, "Int4B"),
+		F(u, "Uint4B"),
+		F(l, "Int8B"),
+		F(ul, "Uint8B"),
+		F(yes, "Bool"),
+		F(text, "[8] Char"),
+		F(raw, "[4] UChar"),
+		F(bus, "p_bus"),
 		{ "one", "Pos 0, 1 Bit", offsetof(struct p_all, bus) + 4 },
 		{ "three", "Pos 1, 3 Bits", offsetof(struct p_all, bus) + 4 },
 		{ "small", "Pos 4, 2 Bits", offsetof(struct p_all, bus) + 4 },
-		F(word, "Uint4B"), F(low, "Uint2B"), F(high, "Uint2B"), F(unnamed, "<unnamed-tag>"),
-		F(list, "list_head"), F(users, "atomic_t"), F(refs, "refcount_struct"),
-		F(ip, "Ptr64 Int4B"), F(str, "Ptr64 Char"), F(null, "Ptr64 Void"),
-		F(fn, "Ptr64     int"), F(many, "[3] Int4B"), F(ranges, "[2] p_range"),
-		F(self, "Ptr64 p_all"), F(d, "Double"), F(f, "Float"), F(big, "Uint16B"),
+		F(word, "Uint4B"),
+		F(low, "Uint2B"),
+		F(high, "Uint2B"),
+		F(unnamed, "<unnamed-tag>"),
+		F(list, "list_head"),
+		F(users, "atomic_t"),
+		F(refs, "refcount_struct"),
+		F(ip, "Ptr64 Int4B"),
+		F(str, "Ptr64 Char"),
+		F(null, "Ptr64 Void"),
+		F(fn, "Ptr64     int"),
+		F(many, "[3] Int4B"),
+		F(ranges, "[2] p_range"),
+		F(self, "Ptr64 p_all"),
+		F(d, "Double"),
+		F(f, "Float"),
+		F(big, "Uint16B"),
 	};
 	struct xkd_buf want = XKD_BUF_INIT;
 
@@ -301,11 +349,13 @@ static void rows(void)
 	prints(VALUE, "p_all.ranges[0].dev", NULL,
 	       fmt("struct p_dev * 0x%s lk!p_dev\n"
 		   "   +0x000 read             : 0x%s     int  lk!p_read\n"
-		   "   +0x008 peer             : 0x%s p_dev lk!p_dev\n", dev, fn, dev));
+		   "   +0x008 peer             : 0x%s p_dev lk!p_dev\n",
+		   dev, fn, dev));
 	prints(VALUE, "p_dev", NULL,
 	       fmt("struct p_dev\n"
 		   "   +0x000 read             : 0x%s     int  lk!p_read\n"
-		   "   +0x008 peer             : 0x%s p_dev lk!p_dev\n", fn, dev));
+		   "   +0x008 peer             : 0x%s p_dev lk!p_dev\n",
+		   fn, dev));
 	prints(VALUE, "(struct p_dev *)0x10", NULL,
 	       "struct p_dev * 0x00000000`00000010\n"
 	       "   +0x000 read             : ??\n"
@@ -313,29 +363,33 @@ static void rows(void)
 	/* a pointer to itself is not entered again */
 	prints(FIELDS, "p_dev", &(struct xkd_print_opts){ .depth = 9 },
 	       fmt("   +0x000 read             : 0x%s     int  lk!p_read\n"
-		   "   +0x008 peer             : 0x%s p_dev lk!p_dev\n", fn, dev));
+		   "   +0x008 peer             : 0x%s p_dev lk!p_dev\n",
+		   fn, dev));
 	prints(FIELDS, "p_all.ranges[0]", &(struct xkd_print_opts){ .depth = 1 },
 	       fmt("   +0x000 addr             : 0x20\n"
 		   "   +0x008 len              : 0n2\n"
 		   "   +0x010 dev              : 0x%s p_dev lk!p_dev\n"
 		   "      +0x000 read             : 0x%s     int  lk!p_read\n"
-		   "      +0x008 peer             : 0x%s p_dev lk!p_dev\n", dev, fn, dev));
+		   "      +0x008 peer             : 0x%s p_dev lk!p_dev\n",
+		   dev, fn, dev));
 }
 
 static void selected(void)
 {
-	prints(FIELDS, "p_all", &(struct xkd_print_opts){ .nfields = 2, .fields = { "i", "ranges.addr" } },
+	prints(FIELDS, "p_all",
+	       &(struct xkd_print_opts){ .nfields = 2, .fields = { "i", "ranges.addr" } },
 	       fmt("   +0x%03zx i                : 0n42\n"
 		   "   +0x%03zx ranges           : [2] p_range\n"
 		   "      +0x000 addr             : 0x20\n",
 		   offsetof(struct p_all, i), offsetof(struct p_all, ranges)));
 	prints(FIELDS, "p_all", &(struct xkd_print_opts){ .nfields = 1, .fields = { "self.low" } },
 	       fmt("   +0x%03zx self             : 0x%s p_all lk!p_all\n"
-		   "      +0x%03zx low              : 0x5678\n", offsetof(struct p_all, self), A(&p_all),
-		   offsetof(struct p_all, low)));
+		   "      +0x%03zx low              : 0x5678\n",
+		   offsetof(struct p_all, self), A(&p_all), offsetof(struct p_all, low)));
 	prints(FIELDS, "p_all", &(struct xkd_print_opts){ .nfields = 1, .fields = { "unnamed." } },
 	       fmt("   +0x%03zx unnamed          : <unnamed-tag>\n"
-		   "      +0x000 inside           : 0n9\n", offsetof(struct p_all, unnamed)));
+		   "      +0x000 inside           : 0n9\n",
+		   offsetof(struct p_all, unnamed)));
 	prints(FIELDS, "p_all", &(struct xkd_print_opts){ .nfields = 1, .fields = { "u" } },
 	       fmt("   +0x%03zx u                : 0x80000000\n", offsetof(struct p_all, u)));
 	prints(FIELDS, "p_all", &(struct xkd_print_opts){ .nfields = 1, .fields = { "use" } },
@@ -370,14 +424,16 @@ static void arrays(void)
 		   "    [01] p_range\n"
 		   "      +0x000 addr             : 0x61\n"
 		   "      +0x008 len              : 0n4\n"
-		   "      +0x010 dev              : 0x%s p_dev lk!p_dev\n", A(&p_dev), A(&p_dev)));
+		   "      +0x010 dev              : 0x%s p_dev lk!p_dev\n",
+		   A(&p_dev), A(&p_dev)));
 	p_bus_store.bus.dev_count = -1; /* a foreign counter is not trusted */
 	prints(FIELDS, "*p_bus", &(struct xkd_print_opts){ .depth = 1 },
 	       "   +0x000 dev_count        : 0n-1\n"
 	       "   +0x004 ioeventfd_count  : 0n0\n"
 	       "   +0x008 range            : [0] p_range\n");
 	p_bus_store.bus.dev_count = 2;
-	prints(FIELDS, "p_all", &(struct xkd_print_opts){ .array_max = 2, .nfields = 1, .fields = { "many" } },
+	prints(FIELDS, "p_all",
+	       &(struct xkd_print_opts){ .array_max = 2, .nfields = 1, .fields = { "many" } },
 	       fmt("   +0x%03zx many             : [3] 0n1\n    [00] 0n1\n    [01] 0n2\n",
 		   offsetof(struct p_all, many)));
 	prints(VALUE, "p_matrix", NULL,

@@ -32,10 +32,13 @@ static void reading(void)
 		enum xkd_builtin b;
 		uint64_t want;
 	} t[] = {
-		{ XKD_BI_CHAR, -128ULL },	  { XKD_BI_UCHAR, 0x80 },
+		{ XKD_BI_CHAR, -128ULL },
+		{ XKD_BI_UCHAR, 0x80 },
 		{ XKD_BI_SHORT, 0x0180 },
-		{ XKD_BI_USHORT, 0x0180 },	  { XKD_BI_INT, (uint64_t)(int64_t)(int32_t)0xff020180 },
-		{ XKD_BI_UINT, 0xff020180 },	  { XKD_BI_LONG, 0x87654321ff020180 },
+		{ XKD_BI_USHORT, 0x0180 },
+		{ XKD_BI_INT, (uint64_t)(int64_t)(int32_t)0xff020180 },
+		{ XKD_BI_UINT, 0xff020180 },
+		{ XKD_BI_LONG, 0x87654321ff020180 },
 		{ XKD_BI_ULONG, 0x87654321ff020180 },
 	};
 	struct xkd_value v, out;
@@ -62,10 +65,12 @@ static void reading(void)
 	   "half an int is no int: %s", err.msg);
 	v = xkd_value_mem(bi(XKD_BI_VOID), 0x1000, NULL);
 	ok(xkd_value_u64(&ctx, &v, &(uint64_t){ 0 }, &err) == XKD_UNSUPPORTED &&
-		   strstr(err.msg, "cast"), "no type: %s", err.msg);
+		   strstr(err.msg, "cast"),
+	   "no type: %s", err.msg);
 	v = (struct xkd_value){ .type = bi(XKD_BI_INT), .kind = XKD_V_UNAVAIL, .why = "gone" };
 	ok(xkd_value_u64(&ctx, &v, &(uint64_t){ 0 }, &err) == XKD_UNSUPPORTED &&
-		   strstr(err.msg, "gone"), "unavailable: %s", err.msg);
+		   strstr(err.msg, "gone"),
+	   "unavailable: %s", err.msg);
 	ok(xkd_value_assign(&ctx, &v, 1, &err) == XKD_UNSUPPORTED, "nor set");
 }
 
@@ -83,7 +88,8 @@ static void pointers(void)
 	ok(xkd_value_member(&ctx, &p, "x", &v, &err) == XKD_UNSUPPORTED, "->x: %s", err.msg);
 	p = xkd_value_num(bi(XKD_BI_INT), 5);
 	ok(xkd_value_deref(&ctx, &p, &v, &err) == XKD_UNSUPPORTED, "*5: %s", err.msg);
-	ok(xkd_value_cast(&ctx, &p, xkd_type_array_of(bi(XKD_BI_INT), 2), &v, &err) == XKD_UNSUPPORTED,
+	ok(xkd_value_cast(&ctx, &p, xkd_type_array_of(bi(XKD_BI_INT), 2), &v, &err) ==
+		   XKD_UNSUPPORTED,
 	   "(int [2])5: %s", err.msg);
 }
 
@@ -95,7 +101,8 @@ static void bits(void)
 	memset(memory + 16, 0xff, 16);
 	for (unsigned off = 0; off < 8; off++) {
 		for (unsigned size = 1; size <= 64; size += 7) {
-			uint64_t got, want = 0x123456789abcdef0 & (size == 64 ? ~0ULL : (1ULL << size) - 1);
+			uint64_t got, want = 0x123456789abcdef0 &
+					     (size == 64 ? ~0ULL : (1ULL << size) - 1);
 
 			memset(memory + 16, 0xff, 16);
 			v = xkd_value_mem(bi(XKD_BI_ULONG), 0x1010, NULL);
@@ -107,13 +114,15 @@ static void bits(void)
 			ctx = mock_ctx(target);
 			got = num(&v);
 			/* all other bits stay */
-			uint64_t low = xkd_get_le(memory + 16, 8), high = xkd_get_le(memory + 24, 8);
+			uint64_t low = xkd_get_le(memory + 16, 8),
+				 high = xkd_get_le(memory + 24, 8);
 			uint64_t holes = off ? low & ((1ULL << off) - 1) : 0;
 
 			if (got != want || holes != (off ? (1ULL << off) - 1 : 0) ||
 			    (off + size < 64 && low >> (off + size) != ~0ULL >> (off + size)) ||
 			    (off + size <= 64 && high != ~0ULL) ||
-			    (off + size > 64 && high >> (off + size - 64) != ~0ULL >> (off + size - 64))) {
+			    (off + size > 64 &&
+			     high >> (off + size - 64) != ~0ULL >> (off + size - 64))) {
 				ok(false, "bit-field of %u at %u: 0x%" PRIx64, size, off, got);
 				return;
 			}
@@ -126,14 +135,18 @@ static void bits(void)
 	memory[16] = 0xf8;
 	ctx = mock_ctx(target);
 	is_u64(num(&v), -1ULL, "a signed one is extended");
-	ok(xkd_value_addrof(&ctx, &v, &v, &err) == XKD_UNSUPPORTED, "it has no address: %s", err.msg);
+	ok(xkd_value_addrof(&ctx, &v, &v, &err) == XKD_UNSUPPORTED, "it has no address: %s",
+	   err.msg);
 }
 
 static void in_bytes(void)
 {
 	static const uint8_t b[] = { 1, 0, 2, 0, 3, 0 };
-	struct xkd_value v = { .type = xkd_type_array_of(bi(XKD_BI_USHORT), 3), .kind = XKD_V_BYTES,
-			       .bytes = b, .nbytes = sizeof(b) }, e;
+	struct xkd_value v = { .type = xkd_type_array_of(bi(XKD_BI_USHORT), 3),
+			       .kind = XKD_V_BYTES,
+			       .bytes = b,
+			       .nbytes = sizeof(b) },
+			 e;
 	struct xkd_err err = XKD_ERR_INIT;
 	uint8_t copy[8];
 	size_t n;
@@ -141,7 +154,8 @@ static void in_bytes(void)
 	ok(!xkd_value_index(&ctx, &v, 2, &e, &err) && num(&e) == 3, "element of bytes");
 	ok(xkd_value_index(&ctx, &v, 3, &e, &err) == XKD_BADDATA, "not behind them: %s", err.msg);
 	ok(xkd_value_index(&ctx, &v, -1, &e, &err) == XKD_BADDATA, "nor before");
-	ok(!xkd_value_bytes(&ctx, &v, copy, sizeof(copy), &n, &err) && n == 6 && !memcmp(copy, b, 6),
+	ok(!xkd_value_bytes(&ctx, &v, copy, sizeof(copy), &n, &err) && n == 6 &&
+		   !memcmp(copy, b, 6),
 	   "all of them");
 	v.nbytes = 3;
 	ok(xkd_value_index(&ctx, &v, 1, &e, &err) == XKD_BADDATA, "too few bytes: %s", err.msg);
@@ -185,7 +199,8 @@ static void type_names(void)
 	type_is("int (*)(void)", "4: types of function pointers are not taken; use void *");
 	type_is("struct foo", "-1: no type foo: no module is known");
 	type_is("int *****************", "20: too many '*'");
-	ok(!xkd_parse_type(&ctx, text, &end, &t, NULL, &err) && end == text + 15, "stops where it ends");
+	ok(!xkd_parse_type(&ctx, text, &end, &t, NULL, &err) && end == text + 15,
+	   "stops where it ends");
 }
 
 int main(void)
