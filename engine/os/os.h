@@ -38,6 +38,8 @@ struct xkd_os {
 	void (*fini)(struct xkd_target *t);
 	/* Re-reads the module list; bumps gen.modules when it changed. */
 	enum xkd_rc (*modules)(struct xkd_target *t, struct xkd_err *err);
+	/* Where a module that was just loaded passes before its own code runs. */
+	bool (*load_place)(struct xkd_target *t, uint64_t *addr);
 	/* An image of a module's symbols made from memory, for when no file is found. */
 	enum xkd_rc (*mod_image)(struct xkd_target *t, struct xkd_module *m, struct xkd_image **img,
 				 struct xkd_err *err);

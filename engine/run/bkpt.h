@@ -31,6 +31,7 @@ struct xkd_placed {
 struct xkd_bkpts {
 	XKD_VEC(struct xkd_bkpt *) list; /* by id */
 	XKD_VEC(struct xkd_placed) placed;
+	uint64_t load_at; /* where modules come in, watched while a breakpoint waits for one; 0: not */
 	XKD_VEC(uint64_t) early; /* in the target while it runs without a kernel (boot.c) */
 };
 #endif

@@ -1,4 +1,5 @@
-/* Kernels that come and go under a session. Before one is there, the places where each kernel of the
+/* Kernels and modules that come and go under a session. While a breakpoint waits for a module, the
+ * place where modules come in is watched. Before a kernel is there, the places where each one of the
  * symbol path would start are watched at every slide (only where breakpoints do not alter memory: the
  * decompressor would write over them, or be damaged); at the first of them the kernel is found and
  * the breakpoints that wait for it are put in. After a reboot the old boot's breakpoints are taken
@@ -74,6 +75,7 @@ bool xkd_run_notice(struct xkd_run *r)
 		xkd_target_forget_kernel(t);
 	}
 	r->ctx = NULL; /* of what was there before */
+	r->bkpts->load_at = 0;
 	if (!find_kernel(r, gone) && !gone)
 		return false;
 	xkd_bkpt_refresh(r);
@@ -96,6 +98,10 @@ enum xkd_rc xkd_run_await(struct xkd_run *r, struct xkd_err *err)
 
 	for (size_t i = 0; i < all->list.n; i++)
 		wanted |= all->list.p[i]->enabled && all->list.p[i]->deferred;
+	all->load_at = 0;
+	if (wanted && t->caps & XKD_CAP_BP_SW && t->os->load_place &&
+	    !t->os->load_place(t, &all->load_at))
+		all->load_at = 0;
 	if (!wanted || all->early.n || xkd_target_kernel(t) || !t->awaits_kernel ||
 	    !(t->caps & XKD_CAP_BP_SW) || t->caps & XKD_CAP_BP_IN_MEMORY)
 		return XKD_OK;

@@ -102,6 +102,8 @@ enum xkd_rc xkd_unplace_exec(struct xkd_run *r, uint64_t addr, struct xkd_err *e
 
 static bool wanted(struct xkd_run *r, const struct xkd_placed *p)
 {
+	if (p->kind == XKD_BP_SW && p->addr == r->bkpts->load_at)
+		return true;
 	for (size_t i = 0; i < r->bkpts->list.n; i++) {
 		const struct xkd_bkpt *b = r->bkpts->list.p[i];
 
@@ -134,7 +136,7 @@ enum xkd_rc xkd_place_sync(struct xkd_run *r, struct xkd_err *err)
 				return xkd_err_prepend(err, rc, "breakpoint %u", b->id);
 		}
 	}
-	return XKD_OK;
+	return r->bkpts->load_at ? xkd_place(r, r->bkpts->load_at, XKD_BP_SW, 1, err) : XKD_OK;
 }
 
 enum xkd_rc xkd_run_remove_all(struct xkd_run *r, struct xkd_err *err)

@@ -209,6 +209,19 @@ static void other_stop(const struct xkd_event *ev, struct xkd_stop *stop)
 	}
 }
 
+static void show_modules_changed(struct xkd_run *r)
+{
+	struct xkd_err ignored;
+	uint32_t before = r->t->gen.modules;
+
+	if (xkd_run_notice(r))
+		return;
+	if (r->t->os->modules)
+		(void)!r->t->os->modules(r->t, &ignored);
+	if (r->t->gen.modules != before)
+		xkd_bkpt_refresh(r);
+}
+
 /* A breakpoint's address reached in a guest or another address space, or at a place where a kernel
  * could have started and did not: none of the user's business. A kernel that came or went meanwhile
  * is taken note of; what is set at pc then counts. */
@@ -247,6 +260,10 @@ static bool judge(struct xkd_run *r, const struct xkd_event *ev, const struct xk
 	pc = pc_of(r, stop->cpu, &sp);
 	if (ev->reason == XKD_STOP_BP && elsewhere(r, pc, stop->cpu))
 		return false;
+	if (ev->reason == XKD_STOP_BP && r->bkpts->load_at && pc == r->bkpts->load_at) {
+		show_modules_changed(r);
+		theirs = true;
+	}
 	if (ev->reason == XKD_STOP_WATCH) {
 		if (bkpt_stop(r, ev->watch_addr, true, stop->cpu, &mine, stop))
 			return true;
@@ -287,11 +304,11 @@ static enum xkd_rc run_loop(struct xkd_run *r, const struct xkd_until *u, struct
 		enum xkd_rc rc = xkd_run_step_off(r, cpu, &stepped, err);
 
 		if (!rc)
+			rc = xkd_run_await(r, err);
+		if (!rc)
 			rc = xkd_place_sync(r, err);
 		if (!rc)
 			rc = place_until(r, u, err);
-		if (!rc)
-			rc = xkd_run_await(r, err);
 		if (!rc)
 			rc = xkd_target_resume(r->t, &all, err);
 		if (!rc)
@@ -302,19 +319,6 @@ static enum xkd_rc run_loop(struct xkd_run *r, const struct xkd_until *u, struct
 			return XKD_OK;
 		cpu = r->t->stop_cpu;
 	}
-}
-
-static void show_modules_changed(struct xkd_run *r)
-{
-	struct xkd_err ignored;
-	uint32_t before = r->t->gen.modules;
-
-	if (xkd_run_notice(r))
-		return;
-	if (r->t->os->modules)
-		(void)!r->t->os->modules(r->t, &ignored);
-	if (r->t->gen.modules != before)
-		xkd_bkpt_refresh(r);
 }
 
 enum xkd_rc xkd_run_until(struct xkd_run *r, const struct xkd_until *u, struct xkd_stop *stop,

@@ -70,6 +70,7 @@ const struct xkd_os xkd_os_linux = {
 	.attach = linux_attach,
 	.fini = linux_fini,
 	.modules = linux_modules,
+	.load_place = linux_load_place,
 	.mod_image = linux_module_from_memory,
 	.linear_pa = linux_linear_pa,
 	.kernel_paging = linux_kernel_paging,

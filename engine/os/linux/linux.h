@@ -73,6 +73,7 @@ enum xkd_rc linux_cpu_state(struct xkd_target *t, int cpu, struct xkd_cpu_state_
 			    struct xkd_err *err);
 /* --- modules.c --- */
 enum xkd_rc linux_modules(struct xkd_target *t, struct xkd_err *err);
+bool linux_load_place(struct xkd_target *t, uint64_t *addr);
 /* --- tasks.c --- */
 enum xkd_rc linux_percpu(struct xkd_target *t, int os_cpu, uint64_t *off, struct xkd_err *err);
 int linux_cpu_number(struct xkd_target *t, int cpu);

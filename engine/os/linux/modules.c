@@ -8,6 +8,7 @@
 #define MODULES_MAX 4096
 #define SECTIONS_MAX 512
 #define MODULE_STATE_LIVE 0 /* include/linux/module.h: enum module_state */
+#define MODULE_STATE_UNFORMED 3
 
 /* Offsets that this kernel's struct module has; -1 where a member is absent. */
 struct layout {
@@ -263,8 +264,17 @@ enum xkd_rc linux_modules(struct xkd_target *t, struct xkd_err *err)
 		return xkd_err_prepend(err, rc, "the module list");
 	sect_layout(t, &s);
 	for (size_t i = 0; p != head.addr && i < MODULES_MAX && !rc; i++) {
-		struct xkd_module *m = read_module(t, &l, &s, p - (uint64_t)l.list, err);
+		struct xkd_module *m;
+		uint64_t state;
 
+		/* one that is still being put together has nothing to show */
+		if (l.state >= 0 &&
+		    !xkd_kread_u(t, p - (uint64_t)l.list + (uint64_t)l.state, 4, &state, err) &&
+		    state == MODULE_STATE_UNFORMED) {
+			rc = xkd_kread_u(t, p, 8, &p, err);
+			continue;
+		}
+		m = read_module(t, &l, &s, p - (uint64_t)l.list, err);
 		if (!m || (rc = xkd_kread_u(t, p, 8, &p, err))) {
 			xkd_module_free(m);
 			rc = XKD_BADDATA; /* what came so far is kept */
@@ -292,4 +302,16 @@ enum xkd_rc linux_modules(struct xkd_target *t, struct xkd_err *err)
 	xkd_vec_fini(&fresh);
 	return rc ? xkd_err_prepend(err, rc, "the module list breaks off after %zu", t->mods.n - 1) :
 		    XKD_OK;
+}
+
+/* kernel/module/main.c: relocated, in the list, its sections told, its init function not run yet. */
+bool linux_load_place(struct xkd_target *t, uint64_t *addr)
+{
+	struct xkd_symref sym;
+	struct xkd_err ignored;
+
+	if (xkd_sym_named(t, "lk!do_init_module", &sym, &ignored))
+		return false;
+	*addr = sym.addr;
+	return true;
 }
