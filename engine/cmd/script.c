@@ -54,6 +54,8 @@ static enum xkd_rc run_piece(struct xkd_session *s, const struct xkd_piece *piec
 
 	if (s->echo && s->depth == 1)
 		echo(s, cmd);
+	if (s->t && s->depth == 1)
+		xkd_target_note(s->t, "command", cmd);
 	rc = xkd_cmd_run(s, cmd, &err);
 
 	if (rc && err.msg[0]) { /* a script's commands have told and counted theirs already */

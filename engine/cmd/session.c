@@ -112,6 +112,13 @@ void xkd_session_set_flag(struct xkd_session *s, enum xkd_flag flag, bool on)
 	}
 }
 
+void xkd_session_set_record(struct xkd_session *s, const struct xkd_backend_ops *recorder,
+			    const char *path)
+{
+	s->recorder = path ? recorder : NULL;
+	s->record = path;
+}
+
 void xkd_session_add_sympath(struct xkd_session *s, const char *list)
 {
 	xkd_sympath_add(&s->sympath, list);
@@ -220,6 +227,19 @@ static void banner(struct xkd_session *s, const struct xkd_buf *found)
 	}
 }
 
+/* For a recording: which kernel it is of. */
+static void note_kernel(struct xkd_target *t)
+{
+	const struct xkd_module *k = xkd_target_kernel(t);
+	char hex[XKD_BUILDID_HEX];
+
+	if (!k)
+		return;
+	xkd_target_note(t, "release", t->release);
+	if (k->id.n)
+		xkd_target_note(t, "build-id", xkd_buildid_hex(&k->id, hex));
+}
+
 enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_ops *const *backends,
 			       const char *uri, struct xkd_err *err)
 {
@@ -236,6 +256,11 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 	if (rc)
 		return rc;
 	o.uri = uri + strlen(ops->name) + 1;
+	if (s->recorder) {
+		o.inner = ops;
+		o.record = s->record;
+		ops = s->recorder;
+	}
 	rc = xkd_target_open(ops, &o, &s->t, err);
 	if (rc) {
 		s->t = NULL;
@@ -246,6 +271,7 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 	xkd_sympath_set(&s->t->sympath, path.s);
 	xkd_buf_fini(&path);
 	rc = xkd_os_attach(s->t, &found, &why);
+	note_kernel(s->t);
 	if (!rc || s->t->cpus.n)
 		banner(s, &found);
 	xkd_buf_fini(&found);

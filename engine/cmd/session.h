@@ -23,6 +23,8 @@ struct xkd_session {
 	struct xkd_run run; /* as last filled by xkd_session_runner */
 	struct xkd_env env;
 	uint64_t tregs[20];
+	const struct xkd_backend_ops *recorder; /* with record; NULL: none */
+	const char *record;
 	bool leave_halted;
 	bool read_only;
 	bool batch;

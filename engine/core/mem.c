@@ -55,8 +55,10 @@ static enum xkd_rc fail_at(struct xkd_target *t, enum xkd_rc rc, enum xkd_mspace
 			t->lost = true;
 		return rc;
 	}
-	return xkd_err_addr(err, rc, addr, "%s memory at %s cannot be read",
-			    ms == XKD_MS_PHYS ? "physical" : "virtual", XKD_ADDR(addr));
+	return xkd_err_addr(err, rc, addr, "%s memory at %s %s",
+			    ms == XKD_MS_PHYS ? "physical" : "virtual", XKD_ADDR(addr),
+			    rc == XKD_NOTINDUMP ? "was not recorded" :
+						  "cannot be read");
 }
 
 /* Exactly these bytes, no cache. */

@@ -27,6 +27,12 @@ void xkd_target_dirty(struct xkd_target *t)
 	xkd_cache_drop(t->cache);
 }
 
+void xkd_target_note(struct xkd_target *t, const char *key, const char *val)
+{
+	if (!t->lost && t->be->ops->note)
+		t->be->ops->note(t->be, key, val);
+}
+
 void xkd_target_forget_kernel(struct xkd_target *t)
 {
 	if (t->os->fini)
@@ -88,7 +94,7 @@ enum xkd_rc xkd_target_open(const struct xkd_backend_ops *ops, const struct xkd_
 	struct xkd_err ignored;
 	enum xkd_rc rc;
 
-	snprintf(t->uri, sizeof(t->uri), "%s:%s", ops->name, o->uri);
+	snprintf(t->uri, sizeof(t->uri), "%s:%s", (o->inner ? o->inner : ops)->name, o->uri);
 	t->cancel = o->cancel;
 	t->log = o->log;
 	t->arch = &xkd_arch_x86;

@@ -134,6 +134,10 @@ struct xkd_be_open {
 	struct xkd_cancel *cancel;
 	struct xkd_log *log;
 	unsigned timeout_ms; /* per packet; 0: the backend's default */
+	/* For a backend that stands before another (the recorder): that one, opened with the same, and
+	 * the file it writes. NULL: none. */
+	const struct xkd_backend_ops *inner;
+	const char *record;
 };
 
 struct xkd_backend_ops {
@@ -188,10 +192,15 @@ struct xkd_backend_ops {
 			    struct xkd_err *err);
 	enum xkd_rc (*raw)(struct xkd_backend *be, const char *cmd, struct xkd_buf *reply,
 			   struct xkd_err *err);
+	/* What the engine found out or was told to do ("build-id", "release", "command"), for a
+	 * backend that keeps a record; others leave it NULL. */
+	void (*note)(struct xkd_backend *be, const char *key, const char *val);
 };
 
 /* Each backend's row, named in ui/console/main.c only. */
 extern const struct xkd_backend_ops xkd_gdbrsp_ops;
+extern const struct xkd_backend_ops xkd_replay_ops; /* answers from a recording */
+extern const struct xkd_backend_ops xkd_record_ops; /* no way of its own: stands before another */
 extern const struct xkd_backend_ops xkd_file_ops; /* no CPUs, no memory: a list of files */
 
 struct xkd_backend {

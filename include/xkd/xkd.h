@@ -18,6 +18,10 @@ void xkd_session_free(struct xkd_session *s);
 /* Opens "gdb:..." through the backends given; prints the banner. TRANSPORT, TIMEOUT: not reached. */
 enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_ops *const *backends,
 			       const char *uri, struct xkd_err *err) XKD_MUST;
+/* From the next attach on, all that is asked of a target goes through the recorder into this file.
+ * path is borrowed; NULL: no more. */
+void xkd_session_set_record(struct xkd_session *s, const struct xkd_backend_ops *recorder,
+			    const char *path);
 /* Breakpoints out, target left as found; always frees the target. OK when there is none. */
 enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err);
 

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct xkd_backend_ops *const backends[] = { &xkd_gdbrsp_ops, &xkd_file_ops, NULL };
+static const struct xkd_backend_ops *const backends[] = { &xkd_gdbrsp_ops, &xkd_replay_ops,
+							 &xkd_file_ops, NULL };
 
 enum { EXIT_FINE = 0, EXIT_COMMAND = 1, EXIT_USAGE = 2, EXIT_TARGET = 3 };
 
@@ -17,7 +18,7 @@ struct action {
 	const char *text;
 };
 struct options {
-	const char *uri, *log;
+	const char *uri, *log, *record;
 	XKD_VEC(struct action) actions;
 	XKD_VEC(const char *) sympath;
 	XKD_VEC(const char *) files; /* each may be a list */
@@ -42,6 +43,8 @@ static const char help_text[] =
 	"  -b, --batch     end after -c and -f, also on a terminal\n"
 	"  -e, --echo      show each command of -c and -f before its output\n"
 	"  -o FILE         write all output to FILE as well\n"
+	"  --record FILE   write all that is asked of the target and answered to FILE, for -k "
+	"replay:FILE\n"
 	"  --leave-halted  do not let the target go on when leaving\n"
 	"  --read-only     refuse commands that write to the target or let it run\n"
 	"  --trace=WHAT    tell on stderr what goes on: packet, sym, find (joined by ',')\n"
@@ -129,6 +132,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{ "leave-halted", no_argument, NULL, 'L' },
 		{ "read-only", no_argument, NULL, 'R' },
+		{ "record", required_argument, NULL, 'w' },
 		{ "batch", no_argument, NULL, 'b' },
 		{ "trace", required_argument, NULL, 'T' },
 		{ "version", no_argument, NULL, 'V' },
@@ -166,6 +170,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'L':
 			o->leave_halted = true;
+			break;
+		case 'w':
+			o->record = optarg;
 			break;
 		case 'R':
 			o->read_only = true;
@@ -322,6 +329,8 @@ static int session(struct xkd_session *s, const struct options *o)
 	xkd_session_set_flag(s, XKD_FLAG_BATCH, !interactive);
 	for (size_t i = 0; i < o->sympath.n; i++)
 		xkd_session_add_sympath(s, o->sympath.p[i]);
+	if (o->record)
+		xkd_session_set_record(s, &xkd_record_ops, o->record);
 	rc = xkd_signals_init(xkd_session_cancel(s), &err);
 	if (!rc && o->log)
 		rc = xkd_session_logopen(s, o->log, false, &err);
