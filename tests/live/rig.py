@@ -152,13 +152,21 @@ class Guest:
 
     def __enter__(self):
         self.dir = tempfile.mkdtemp(prefix="xkd-live.")
-        p = subprocess.run([os.path.join(HERE, "boot"), "--kernel", self.kernel, "--dir", self.dir,
-                            *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                           text=True, timeout=300)
+        p = subprocess.Popen([os.path.join(HERE, "boot"), "--kernel", self.kernel, "--dir", self.dir,
+                              *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                             text=True)
+        try:
+            _, errors = p.communicate(timeout=300)
+        except BaseException:
+            # By its own trap boot takes along what it has started.
+            p.terminate()
+            p.wait()
+            self.__exit__()
+            raise
         if p.returncode != 0:
             self.__exit__()
             print("Bail out! the guest did not boot")
-            print(p.stderr, file=sys.stderr)
+            print(errors, file=sys.stderr)
             sys.exit(1)
         self.target = open(os.path.join(self.dir, "target")).read().strip()
         return self
