@@ -221,7 +221,7 @@ static const struct xkd_cmd rows[] = {
 	  NULL, "sys version" },
 	{ ".time", "", XKD_FX_NONE, "the target's clock and this session's age", xkd_cmd_time, NULL,
 	  NULL },
-	{ ".sleep", "milliseconds", XKD_FX_NONE, "wait (0n1000 is a second); Ctrl-C ends it",
+	{ ".sleep", "milliseconds", XKD_FX_LIVE, "wait (0n1000 is a second); Ctrl-C ends it",
 	  cmd_sleep, NULL, NULL },
 	{ ".lines", "[-e|-d|-t]", XKD_FX_NONE, "source lines on, off, the other way", cmd_lines,
 	  NULL, NULL },

@@ -3,6 +3,7 @@
 #include "engine/cmd/cmd.h"
 #include "base/str.h"
 #include "engine/cmd/line.h"
+#include "engine/cmd/shell.h"
 #include "engine/cmd/words.h"
 #include <string.h>
 
@@ -116,6 +117,8 @@ static enum xkd_rc run_named(struct xkd_session *s, const char *line, const char
 	cmd = xkd_cmd_find(text, n);
 	a = (struct xkd_args){ line, rest, xkd_arena_strndup(&s->cmd_arena, text, n), glued };
 	rc = check_effect(s, cmd, a.name, err);
+	if (cmd->effect & (XKD_FX_RESUME | XKD_FX_LIVE))
+		xkd_shell_live(s);
 	return rc ? rc : cmd->fn(s, &a, err);
 }
 

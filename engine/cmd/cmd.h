@@ -11,6 +11,7 @@ enum xkd_effect {
 	XKD_FX_WRITE = 4,   /* writes target memory or registers */
 	XKD_FX_RESUME = 8,  /* lets it run */
 	XKD_FX_MACHINE = 32, /* needs CPUs with registers and a stack: not for files alone */
+	XKD_FX_LIVE = 64,    /* time passes in it: what was said is to be seen before */
 	XKD_FX_GLUED = 16,  /* a number may be glued to the name: bp3, k5 (args.prefix) */
 };
 

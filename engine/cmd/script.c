@@ -7,6 +7,7 @@
 #include "engine/cmd/cmd.h"
 #include "engine/cmd/line.h"
 #include "engine/cmd/logfile.h"
+#include "engine/cmd/shell.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ static enum xkd_rc run_piece(struct xkd_session *s, const struct xkd_piece *piec
 		echo(s, cmd);
 	if (s->t && s->depth == 1)
 		xkd_target_note(s->t, "command", cmd);
-	rc = xkd_cmd_run(s, cmd, &err);
+	rc = xkd_shell_run(s, cmd, &err);
 
 	if (rc && err.msg[0]) { /* a script's commands have told and counted theirs already */
 		s->failed++;

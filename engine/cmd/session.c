@@ -94,6 +94,12 @@ void xkd_session_set_clear(struct xkd_session *s, void (*clear)(void *arg), void
 	s->clear_arg = arg;
 }
 
+void xkd_session_set_page(struct xkd_session *s, void (*page)(void *arg, bool on), void *arg)
+{
+	s->page = page;
+	s->page_arg = arg;
+}
+
 void xkd_session_set_flag(struct xkd_session *s, enum xkd_flag flag, bool on)
 {
 	switch (flag) {

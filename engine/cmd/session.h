@@ -39,6 +39,9 @@ struct xkd_session {
 	unsigned script_line;
 	struct xkd_buf hinted; /* foreign words whose hint was shown, each "|word|" */
 	struct xkd_logfile *logfile; /* NULL: none */
+	void (*page)(void *arg, bool on); /* around a typed command; NULL: output is never paged */
+	void *page_arg;
+	bool paged, no_pager, no_shell;
 	void (*clear)(void *arg);
 	void *clear_arg;
 

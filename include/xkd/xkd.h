@@ -43,6 +43,10 @@ struct xkd_log *xkd_session_log(struct xkd_session *s);	      /* session lifetim
 /* What .cls does; NULL: nothing. */
 void xkd_session_set_clear(struct xkd_session *s, void (*clear)(void *arg), void *arg);
 
+/* page(true) before a typed command whose output may be paged, page(false) when it is over or what it
+ * says is to be seen at once. NULL: never. */
+void xkd_session_set_page(struct xkd_session *s, void (*page)(void *arg, bool on), void *arg);
+
 /* What a file named on the command line is. Any other: BADDATA with what it is instead. */
 enum xkd_file_kind {
 	XKD_FILE_IMAGE,	 /* an ELF file with sections: kernel, module, program; or a compressed one */

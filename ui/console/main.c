@@ -360,6 +360,7 @@ int main(int argc, char **argv)
 	struct options o = { 0 };
 	struct xkd_progress_bar bar;
 	struct xkd_textsink text;
+	struct xkd_pager pager;
 	struct xkd_session *s;
 	struct xkd_log *log;
 	int code;
@@ -375,6 +376,13 @@ int main(int argc, char **argv)
 		log = xkd_session_log(s);
 		xkd_bar_init(&bar, stderr);
 		xkd_textsink_init(&text, stdout, &bar, xkd_session_cancel(s));
+		xkd_pager_init(&pager, stdout, &bar, xkd_session_cancel(s));
+		if (pager.program) {
+			text.pager = &pager;
+			xkd_session_set_page(s, xkd_pager_switch, &pager);
+			xkd_session_cancel(s)->breathe = xkd_pager_breathe;
+			xkd_session_cancel(s)->arg = &pager;
+		}
 		xkd_session_add_sink(s, &text.sink);
 		xkd_session_set_clear(s, clear_screen, &text);
 		log->on |= o.trace;
@@ -383,6 +391,7 @@ int main(int argc, char **argv)
 		log->arg = &bar;
 		code = session(s, &o);
 		xkd_session_free(s);
+		xkd_pager_fini(&pager);
 	}
 	xkd_vec_fini(&o.actions);
 	xkd_vec_fini(&o.sympath);

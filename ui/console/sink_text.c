@@ -16,27 +16,39 @@ static const char *const colours[XKD_ST_N] = {
 	[XKD_ST_DIM] = "2",   [XKD_ST_HEAD] = "1", [XKD_ST_ERR] = "31",
 };
 
-static void text_row(struct xkd_sink *sink, const struct xkd_row *row)
+static void put_row(struct xkd_textsink *t, const struct xkd_row *row)
 {
-	struct xkd_textsink *t = (struct xkd_textsink *)sink;
+	struct xkd_buf b = XKD_BUF_INIT;
 	size_t at = 0;
 
-	if (t->bar)
-		xkd_bar_clear(t->bar);
 	for (size_t i = 0; t->colour && i < row->ncells; i++) {
 		const struct xkd_cell *c = &row->cells[i];
 		const char *colour = colours[c->style];
 
 		if (!colour || c->off < at || c->off + c->len > row->len)
 			continue;
-		fwrite(row->text + at, 1, c->off - at, t->f);
-		fprintf(t->f, "\033[%sm", colour);
-		fwrite(row->text + c->off, 1, c->len, t->f);
-		fputs("\033[0m", t->f);
+		xkd_buf_add(&b, row->text + at, c->off - at);
+		xkd_buf_printf(&b, "\033[%sm", colour);
+		xkd_buf_add(&b, row->text + c->off, c->len);
+		xkd_buf_str(&b, "\033[0m");
 		at = c->off + c->len;
 	}
-	fwrite(row->text + at, 1, row->len - at, t->f);
-	putc('\n', t->f);
+	xkd_buf_add(&b, row->text + at, row->len - at);
+	xkd_buf_ch(&b, '\n');
+	if (t->pager && t->pager->on)
+		xkd_pager_row(t->pager, b.s, b.len, row->len);
+	else
+		fwrite(b.s, 1, b.len, t->f);
+	xkd_buf_fini(&b);
+}
+
+static void text_row(struct xkd_sink *sink, const struct xkd_row *row)
+{
+	struct xkd_textsink *t = (struct xkd_textsink *)sink;
+
+	if (t->bar)
+		xkd_bar_clear(t->bar);
+	put_row(t, row);
 	if (ferror(t->f) && !t->cancel->quit)
 		t->cancel->quit = SIGPIPE; /* nobody reads: leave the target in order */
 }
