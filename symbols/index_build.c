@@ -223,11 +223,12 @@ static uint64_t entry_of(struct walk *w, const struct entry *e, uint64_t low, ui
 /* DW_OP_addr or addrx, alone or with a constant added. */
 static bool static_address(struct walk *w, const struct xkd_dw_val *loc, uint64_t *addr)
 {
-	struct xkd_dw_cur c = { .p = loc->p, .end = loc->p + loc->n };
+	struct xkd_dw_cur c = { .p = loc->p };
 	uint64_t op;
 
 	if (!loc->n)
 		return false;
+	c.end = loc->p + loc->n;
 	op = xkd_dw_get(&c, 1);
 	if (op == DW_OP_addr)
 		*addr = xkd_dw_get(&c, w->u->addr_size);
