@@ -34,3 +34,7 @@ tests_fuzz_replay_expr_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_expr.c
 tests_fuzz_replay_expr_LDADD = $(XKD_TEST_LIBS)
 EXTRA_DIST += tests/fuzz/seeds/expr/cxx tests/fuzz/seeds/expr/masm tests/fuzz/seeds/expr/short-word \
 	tests/fuzz/seeds/expr/switches
+check_PROGRAMS += tests/fuzz/replay_recording
+tests_fuzz_replay_recording_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_recording.c
+tests_fuzz_replay_recording_LDADD = $(XKD_TEST_LIBS)
+EXTRA_DIST += tests/fuzz/seeds/recording/cut tests/fuzz/seeds/recording/every-record

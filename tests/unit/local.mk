@@ -66,3 +66,6 @@ tests_unit_t_index_SOURCES = tests/unit/t_index.c tests/unit/scratch.h tests/uni
 tests_unit_t_index_LDADD = $(XKD_TEST_LIBS)
 check_SCRIPTS += tests/unit/t_files.py
 EXTRA_DIST += tests/unit/t_files.py
+check_PROGRAMS += tests/unit/t_record
+tests_unit_t_record_SOURCES = tests/unit/t_record.c
+tests_unit_t_record_LDADD = $(XKD_TEST_LIBS)
