@@ -155,6 +155,53 @@ static enum xkd_rc cmd_monitor(struct xkd_session *s, struct xkd_args *a, struct
 	return rc;
 }
 
+/* Ends the machine, when asked twice in a row. */
+static enum xkd_rc cmd_vmkill(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	struct xkd_buf reply = XKD_BUF_INIT;
+	struct xkd_err sub = XKD_ERR_INIT;
+	enum xkd_rc rc = xkd_arg_done(a, err);
+
+	if (rc)
+		return rc;
+	if (!(s->t->caps & XKD_CAP_RAW) || !s->t->be->ops->raw)
+		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot be told to end its machine",
+				   s->t->uri);
+	if (!s->vmkill_asked) {
+		s->vmkill_asked = true;
+		xkd_out_st(&s->out, XKD_ST_ERR,
+			   "this ends the virtual machine at %s at once, with all that runs in it; "
+			   ".vmkill again does it",
+			   s->t->uri);
+		xkd_out_end(&s->out);
+		return XKD_OK;
+	}
+	rc = s->t->be->ops->raw(s->t->be, "quit", &reply, &sub);
+	print_reply(s, &reply);
+	xkd_buf_fini(&reply);
+	if (rc && rc != XKD_TRANSPORT && rc != XKD_TIMEOUT) {
+		if (err)
+			*err = sub;
+		return rc;
+	}
+	s->t->lost = true; /* it has gone, or goes */
+	xkd_out(&s->out, "The virtual machine was told to end\n");
+	return XKD_OK;
+}
+
+static enum xkd_rc cmd_chain(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	enum xkd_rc rc = xkd_arg_done(a, err);
+
+	if (rc)
+		return rc;
+	xkd_out(&s->out, "xkd %s, all of it built in:\n", xkd_version());
+	for (size_t f = 0; f < xkd_cmd_nfamilies; f++)
+		xkd_out(&s->out, "  %s (%zu)\n", xkd_cmd_families[f]->title,
+			xkd_cmd_families[f]->n);
+	return XKD_OK;
+}
+
 /* $$>< and $>< run the file as one text, $$< and $< too; $$>a< with arguments for ${$argN}. */
 static enum xkd_rc cmd_script(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
@@ -217,6 +264,10 @@ static const struct xkd_cmd rows[] = {
 	  "source" },
 	{ ".monitor", "command", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE,
 	  "a command for the monitor of the machine", cmd_monitor, NULL, "monitor mon" },
+	{ ".vmkill", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE,
+	  "end the virtual machine; asks to be given twice", cmd_vmkill,
+	  "As pulling its plug: QEMU is told to quit.", NULL },
+	{ ".chain", "", XKD_FX_NONE, "the commands that are built in, by family", cmd_chain, NULL, NULL },
 	{ "vertarget", "", XKD_FX_TARGET | XKD_FX_STOPPED, "what the target is", xkd_cmd_vertarget,
 	  NULL, "sys version" },
 	{ ".time", "", XKD_FX_NONE, "the target's clock and this session's age", xkd_cmd_time, NULL,

@@ -14,12 +14,35 @@ static void row(struct xkd_session *s, const char *key, const char *val)
 	xkd_out_end(&s->out);
 }
 
+static void age(char *buf, size_t max, uint64_t seconds)
+{
+	snprintf(buf, max, "%llu days %llu:%02llu:%02llu", (unsigned long long)(seconds / 86400),
+		 (unsigned long long)(seconds / 3600 % 24), (unsigned long long)(seconds / 60 % 60),
+		 (unsigned long long)(seconds % 60));
+}
+
+/* A member of the kernel's timekeeper (tk_core.timekeeper). */
+static bool timekeeper(struct xkd_session *s, const char *member, uint64_t *val)
+{
+	const struct xkd_type *type;
+	struct xkd_member m;
+	struct xkd_err ignored;
+	uint64_t addr, off;
+
+	return !xkd_global_named(s->t, xkd_target_kernel(s->t), "tk_core", &addr, &type,
+				 &ignored) &&
+	       type && !xkd_type_find_member(xkd_type_strip(type), "timekeeper", &m, &ignored) &&
+	       !xkd_offsetof(s->t, "timekeeper", member, &off, NULL, &ignored) &&
+	       !xkd_kread_u(s->t, addr + m.bit_off / 8 + off, 8, val, &ignored);
+}
+
 static void kernel_rows(struct xkd_session *s)
 {
 	struct xkd_module *k = xkd_target_kernel(s->t);
 	char text[512], hex[XKD_BUILDID_HEX];
 	struct xkd_symref r;
 	struct xkd_err ignored;
+	uint64_t n;
 
 	if (!k) {
 		row(s, "kernel", "not known (.sympath and .reload find it)");
@@ -36,6 +59,15 @@ static void kernel_rows(struct xkd_session *s)
 		row(s, "symbols", xkd_image_path(k->img));
 	snprintf(text, sizeof(text), "%zu", s->t->mods.n - 1);
 	row(s, "modules", text);
+	if (!xkd_sym_named(s->t, "lk!_totalram_pages", &r, &ignored) &&
+	    !xkd_kread_u(s->t, r.addr, 8, &n, &ignored)) {
+		snprintf(text, sizeof(text), "%llu MiB", (unsigned long long)n >> 8);
+		row(s, "memory", text);
+	}
+	if (timekeeper(s, "ktime_sec", &n)) {
+		age(text, sizeof(text), n);
+		row(s, "up", text);
+	}
 }
 
 static void cap_row(struct xkd_session *s)
@@ -78,28 +110,6 @@ enum xkd_rc xkd_cmd_vertarget(struct xkd_session *s, struct xkd_args *a, struct 
 	cap_row(s);
 	kernel_rows(s);
 	return XKD_OK;
-}
-
-static void age(char *buf, size_t max, uint64_t seconds)
-{
-	snprintf(buf, max, "%llu days %llu:%02llu:%02llu", (unsigned long long)(seconds / 86400),
-		 (unsigned long long)(seconds / 3600 % 24), (unsigned long long)(seconds / 60 % 60),
-		 (unsigned long long)(seconds % 60));
-}
-
-/* A member of the kernel's timekeeper (tk_core.timekeeper). */
-static bool timekeeper(struct xkd_session *s, const char *member, uint64_t *val)
-{
-	const struct xkd_type *type;
-	struct xkd_member m;
-	struct xkd_err ignored;
-	uint64_t addr, off;
-
-	return !xkd_global_named(s->t, xkd_target_kernel(s->t), "tk_core", &addr, &type,
-				 &ignored) &&
-	       type && !xkd_type_find_member(xkd_type_strip(type), "timekeeper", &m, &ignored) &&
-	       !xkd_offsetof(s->t, "timekeeper", member, &off, NULL, &ignored) &&
-	       !xkd_kread_u(s->t, addr + m.bit_off / 8 + off, 8, val, &ignored);
 }
 
 enum xkd_rc xkd_cmd_time(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)

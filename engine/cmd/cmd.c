@@ -117,6 +117,11 @@ static enum xkd_rc run_named(struct xkd_session *s, const char *line, const char
 	cmd = xkd_cmd_find(text, n);
 	a = (struct xkd_args){ line, rest, xkd_arena_strndup(&s->cmd_arena, text, n), glued };
 	rc = check_effect(s, cmd, a.name, err);
+	if (!rc && s->task && (cmd->effect & XKD_FX_RESUME)) { /* what runs on is the CPU */
+		s->task = 0;
+		s->ctx_valid = false;
+	}
+	s->vmkill_asked &= !strcmp(a.name, ".vmkill");
 	if (cmd->effect & (XKD_FX_RESUME | XKD_FX_LIVE))
 		xkd_shell_live(s);
 	return rc ? rc : cmd->fn(s, &a, err);

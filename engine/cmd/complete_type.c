@@ -5,6 +5,7 @@
 #include "engine/core/names.h"
 #include "engine/lang/scope.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool usable(const struct xkd_session *s)
@@ -152,19 +153,22 @@ static bool member_of_expr(struct xkd_session *s, const char *expr, const char *
 	struct xkd_arena arena;
 	struct xkd_value v;
 	struct xkd_err ignored;
+	bool known;
 
 	if (xkd_session_ctx(s, &ctx, &ignored))
 		return false;
 	env.no_side_effects = true;
 	xkd_arena_init(&arena);
-	if (!xkd_eval(ctx, &env, XKD_CXX, xkd_arena_strndup(&arena, expr, (size_t)(end - expr)), NULL,
-		      &arena, &v, &ignored)) {
+	known = !xkd_eval(ctx, &env, XKD_CXX,
+			  xkd_arena_strndup(&arena, expr, (size_t)(end - expr)), NULL, &arena, &v,
+			  &ignored);
+	if (known) {
 		t = struct_of(s, v.mod, v.type);
 		if (t)
 			add_members(t, pre, strlen(pre), c, 0);
 	}
 	xkd_arena_fini(&arena);
-	return true;
+	return known;
 }
 
 /* dt TYPE a.b.c: the type is the first word that is no switch (struct, union, enum aside). */
@@ -244,7 +248,6 @@ bool xkd_complete_member(struct xkd_session *s, const char *args, const char *en
 	if (before == name || expr == before || isdigit((unsigned char)*expr))
 		return false;
 	*start = (size_t)(name - args);
-	member_of_expr(s, expr, before, name, c);
 	c->open = true;
-	return c->n > 0;
+	return member_of_expr(s, expr, before, name, c);
 }

@@ -42,6 +42,7 @@ struct xkd_session {
 	void (*page)(void *arg, bool on); /* around a typed command; NULL: output is never paged */
 	void *page_arg;
 	bool paged, no_pager, no_shell;
+	bool vmkill_asked; /* the command before was .vmkill */
 	void (*clear)(void *arg);
 	void *clear_arg;
 

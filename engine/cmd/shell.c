@@ -233,6 +233,13 @@ static enum xkd_rc cmd_shell(struct xkd_session *s, struct xkd_args *a, struct x
 
 	if (rc)
 		return rc;
+	if (xkd_has_prefix(xkd_skip_space(a->p), "-ci \"")) { /* kd's form of a pipe */
+		a->p = xkd_skip_space(a->p) + 3;
+		text = xkd_arg_string(s, a);
+		return text ? run_piped(s, text, xkd_arg_rest(s, a), err) :
+			      xkd_err_syntax(err, (int)(a->p - a->line),
+					     "-ci \"COMMAND\" PROGRAM");
+	}
 	text = xkd_arg_rest(s, a);
 	if (!*text && s->batch)
 		return xkd_err_syntax(err, (int)(a->p - a->line), "a shell command comes here");
@@ -275,6 +282,7 @@ static const char more_shell[] =
 	"unless a program of that name exists; in brackets it always is. The log file gets what\n"
 	"the command said. Scripts and breakpoint commands may do this too, as any shell script\n"
 	"may: .noshell before one that is not trusted. .shell alone starts a shell.\n"
+	".shell -ci \"COMMAND\" PROGRAM is kd's way of a pipe.\n"
 	"Example: .shell ls /usr/lib/debug";
 
 static const struct xkd_cmd rows[] = {

@@ -30,29 +30,88 @@ static const struct {
 	{ "ptype struct", "dt" },
 	{ "ptype", "dt" },
 	{ "struct", "dt" },
-	{ "thread", "~" },
+	{ "thread apply all bt", "~*k" },
+	{ "thread apply all", "~*" },
 	{ "add-symbol-file", ".reload" },
+	{ "info all-registers", "r" },
+	{ "info target", "vertarget" },
+	{ "info files", "lm" },
+	{ "info types", "dt" },
+	{ "info source", "ls ." },
+	{ "info scope", "dv" },
+	{ "show version", "vertarget" },
+	{ "disassemble", "uf" },
+	{ "disas", "uf" },
+	{ "tbreak", "bp /1" },
+	{ "hbreak", "ba e1" },
+	{ "disable", "bd" },
+	{ "enable", "be" },
+	{ "until", "g" },
+	{ "advance", "g" },
+	{ "jump", "g =" },
+	{ "set variable", "??" },
+	{ "set var", "??" },
+	{ "call", "??" },
+	{ "print", "??" },
+	{ "eval", ".formats" },
+	{ "pte", "!pte" },
+	{ "runq", "!cpus" },
+	{ "mach", "vertarget" },
+	{ "task", "!process" },
+	{ "lx-dmesg", "!dmesg" },
+	{ "lx-ps", "ps" },
+	{ "lx-lsmod", "lm" },
+	{ "lx-symbols", ".reload" },
+	{ "lx-version", "vertarget" },
+	{ "!running -ti", "~*k" },
+	{ "!running", "!cpus" },
+	{ "!ready", "ps" },
+	{ "version", "vertarget" },
+	{ ".bugcheck", "!dmesg" },
 };
 
 /* Words that only get an answer. */
 static const struct {
 	const char *word, *say;
 } pointers[] = {
-	{ ".kill", "xkd ends no target; q leaves and lets it go on" },
+	{ ".kill", "it would end nothing here: q leaves and lets the target go on; .vmkill ends the "
+		   "virtual machine" },
+	{ "kill", "q leaves and lets the target go on; .vmkill ends the virtual machine" },
 	{ ".reboot", ".monitor system_reset resets a machine under QEMU" },
-	{ ".shell", "xkd starts no shell; use another terminal" },
-	{ ".lastevent", "the last stop is shown again by r." },
-	{ "watch", "a watch is ba w SIZE ADDR: ba w4 &jiffies" },
+	{ ".crash", ".monitor nmi or a write to /proc/sysrq-trigger makes a kernel crash" },
+	{ ".restart", ".monitor system_reset resets a machine under QEMU; q and xkd -k again for a new "
+		      "connection" },
+	{ ".reconnect", "leave with q and start xkd again: the target keeps what it is" },
+	{ ".lastevent", "the last stop is shown again by r" },
+	{ ".cxr", ".trap ADDR shows the registers of a struct pt_regs; .task those of a task" },
+	{ ".ecxr", ".trap ADDR shows the registers of a struct pt_regs" },
+	{ ".load", "this version loads no extensions; .chain lists what is built in" },
+	{ ".unload", "this version loads no extensions; .chain lists what is built in" },
+	{ "!error", "the kernel's errors are negative errno numbers: ?? (int)@rax, then man 3 errno" },
+	{ "!analyze", "look with k, !dmesg and .frame; nothing is analyzed by itself" },
+	{ "thread", "choose a CPU with ~Ns (they count from 0), a task with .task PID" },
+	{ "run", "the target runs on with g" },
+	{ "start", "the target runs on with g" },
+	{ "return", "run to the caller with gu; nothing makes a function return early" },
+	{ "display", "show an expression at each hit with bp ADDR \"?? EXPR; g\"" },
+	{ "commands", "commands stand behind the address: bp ADDR \"k; g\"" },
+	{ "condition", "a condition comes with the breakpoint: bp /w \"EXPR\" ADDR" },
+	{ "ignore", "hits to pass over come behind the address: bp ADDR 0n10" },
+	{ "wr", "write memory with eb, ew, ed, eq ADDR VALUE" },
+	{ "search", "search memory with s -q RANGE VALUE" },
+	{ "m", "no command moves memory; eb, ed, eq write it" },
+	{ "foreach", "every CPU's stack: ~*k; a task's: .task PID, k" },
+	{ "kmem", "look with dt -l at lists, ?? at variables; there is no kmem" },
+	{ "watch", "a watch is ba w SIZE ADDR: ba w4 jiffies" },
 	{ "rwatch", "a watch for reads is ba r SIZE ADDR" },
 	{ "awatch", "a watch for reads and writes is ba r SIZE ADDR" },
 	{ "n", "step over a line or call with p; numbers: 0n is decimal, 0x hex" },
 	{ "next", "step over with p" },
-	{ "c", "go on with g" },
-	{ "f", "choose a frame with .frame N" },
+	{ "c", "go on with g (kd's c, which compares memory, is not here)" },
+	{ "f", "choose a frame with .frame N (kd's f, which fills memory, is not here: eb, eq write)" },
 	{ "br", "set a breakpoint with bp ADDR" },
 	{ "d", "show memory with db, dd, dq ADDR; clear a breakpoint with bc N" },
 	{ "set", "write memory with ed, eq ADDR VALUE, registers with r REG=VALUE" },
-	{ "print", "print an expression with ?? EXPR, an address or number with ? EXPR" },
 	{ "target", "give the target with -k when xkd is started" },
 	{ "file", "give the symbols' places with .sympath" },
 	{ "quit", "leave with q" },
@@ -130,6 +189,45 @@ static const char *translate_x(struct xkd_session *s, const char *text)
 	return xkd_arena_printf(&s->cmd_arena, "%s %s L0n%lu", cmd, addr, count ? count : 1);
 }
 
+/* gdb's watch EXPR: where the object lies and its size; NULL when it is none that can be watched. */
+static const char *translate_watch(struct xkd_session *s, const char *text)
+{
+	const char *expr = xkd_skip_space(text + strcspn(text, " \t"));
+	struct xkd_env env = s->env;
+	const struct xkd_ctx *ctx;
+	struct xkd_value v;
+	struct xkd_err ignored;
+
+	env.no_side_effects = true;
+	if (!*expr || !s->t || s->t->running || xkd_session_ctx(s, &ctx, &ignored) ||
+	    xkd_eval(ctx, &env, XKD_CXX, expr, NULL, &s->cmd_arena, &v, &ignored) ||
+	    v.kind != XKD_V_MEM || (v.type->size != 1 && v.type->size != 2 &&
+				    v.type->size != 4 && v.type->size != 8))
+		return NULL;
+	return xkd_arena_printf(&s->cmd_arena, "ba %c%llu 0x%llx", *text == 'w' ? 'w' : 'r',
+				(unsigned long long)v.type->size, (unsigned long long)v.addr);
+}
+
+/* gdb's up, down and bt N, whose numbers are decimal; print/x EXPR. NULL: none of them. */
+static const char *translate_gdb(struct xkd_session *s, const char *text)
+{
+	size_t n = strcspn(text, " \t");
+	const char *rest = xkd_skip_space(text + n);
+	unsigned long by = *rest ? strtoul(rest, NULL, 10) : 1;
+
+	if (n == 2 && !strncmp(text, "up", n))
+		return xkd_arena_printf(&s->cmd_arena, ".frame %lx", s->frame + by);
+	if (n == 4 && !strncmp(text, "down", n))
+		return xkd_arena_printf(&s->cmd_arena, ".frame %lx",
+					s->frame > by ? s->frame - by : 0);
+	if (n == 2 && !strncmp(text, "bt", n) && isdigit((unsigned char)*rest) &&
+	    !rest[strspn(rest, "0123456789")])
+		return xkd_arena_printf(&s->cmd_arena, "k 0n%s", rest);
+	if (xkd_has_prefix(text, "print/") && *rest)
+		return xkd_arena_printf(&s->cmd_arena, "?? %s", rest);
+	return NULL;
+}
+
 /* crash's "rd ADDR [COUNT]". */
 static const char *translate_rd(struct xkd_session *s, const char *text)
 {
@@ -164,17 +262,23 @@ const char *xkd_words_translate(struct xkd_session *s, const char *text, struct 
 
 	if (!out && xkd_has_prefix(text, "rd "))
 		out = translate_rd(s, text);
+	if (!out && (xkd_has_prefix(text, "watch ") || xkd_has_prefix(text, "rwatch ") ||
+		     xkd_has_prefix(text, "awatch ")))
+		out = translate_watch(s, text);
+	if (!out)
+		out = translate_gdb(s, text);
 	if (out) {
 		hint_once(s, text, n, out);
 		return out;
 	}
-	for (size_t i = 0; i < XKD_COUNT(pointers); i++)
-		if (strlen(pointers[i].word) == n && !strncmp(text, pointers[i].word, n)) {
+	runs = find_two(text, &n);
+	for (size_t i = 0; !runs && i < XKD_COUNT(pointers); i++)
+		if (strlen(pointers[i].word) == rs.n &&
+		    !strncmp(text, pointers[i].word, rs.n)) {
 			xkd_err_set(err, XKD_NOTFOUND, "'%s' is no command: %s", pointers[i].word,
 				    pointers[i].say);
 			return "";
 		}
-	runs = find_two(text, &n);
 	if (!runs) {
 		n = rs.n;
 		xkd_cmd_each(row_has_word, &rs);

@@ -96,6 +96,7 @@ struct xkd_complete {
 	size_t n;
 	size_t start;
 	bool more; /* there were more than fit */
+	bool open; /* what follows stands close to the word: no blank behind it */
 };
 void xkd_session_complete(struct xkd_session *s, const char *line, size_t cursor,
 			  struct xkd_complete *c);

@@ -135,7 +135,7 @@ static unsigned char complete(EditLine *el, int ch)
 
 			memcpy(insert, cand.v[0] + typed, common - typed);
 			insert[common - typed] = 0;
-			if (cand.n == 1 && cand.v[0][common - 1] != '!')
+			if (cand.n == 1 && !cand.open && cand.v[0][common - 1] != '!')
 				strcat(insert, " ");
 			el_insertstr(el, insert);
 			free(insert);
@@ -144,7 +144,8 @@ static unsigned char complete(EditLine *el, int ch)
 			list_candidates(&cand);
 			result = CC_REDISPLAY;
 		} else {
-			el_insertstr(el, " ");
+			if (!cand.open)
+				el_insertstr(el, " ");
 			result = CC_REFRESH;
 		}
 	}
