@@ -246,9 +246,12 @@ enum xkd_rc xkd_dw_named_each(struct xkd_dwarf *d, bool (*fn)(void *arg, uint64_
 /* --- the bounded reader --- */
 static inline struct xkd_dw_cur xkd_dw_cur(struct xkd_dw_bytes b, uint64_t off)
 {
-	struct xkd_dw_cur c = { .p = b.p + (off < b.n ? off : b.n), .end = b.p + b.n };
+	struct xkd_dw_cur c = { .bad = !b.p || off > b.n };
 
-	c.bad = !b.p || off > b.n;
+	if (b.p) { /* nothing may be added to NULL, not even 0 */
+		c.p = b.p + (off < b.n ? off : b.n);
+		c.end = b.p + b.n;
+	}
 	return c;
 }
 static inline bool xkd_dw_need(struct xkd_dw_cur *c, uint64_t n)

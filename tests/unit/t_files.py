@@ -454,6 +454,7 @@ def kernel():
 def main():
     tmp = tempfile.mkdtemp(prefix="xkd-files-")
     os.chdir(tmp)
+    os.environ["XDG_CACHE_HOME"] = os.path.join(tmp, "cache")
     try:
         compilers()
         bytes_and_words()
