@@ -2,6 +2,7 @@
 #include "backends/gdbrsp/rsp.h"
 #include "base/str.h"
 #include <inttypes.h>
+#include <stdio.h>
 
 static const struct {
 	char z;
@@ -46,6 +47,15 @@ static enum xkd_rc request(struct xkd_rsp *r, char letter, const struct xkd_rsp_
 			    XKD_ADDR(bp->addr), XKD_RSP_SAID(r));
 }
 
+/* Told before it goes in and after it came out: what the keeper knows is never too little. */
+static void note(struct xkd_rsp *r, bool in, const struct xkd_rsp_bp *bp)
+{
+	char spec[40];
+
+	snprintf(spec, sizeof(spec), "%c,%" PRIx64 ",%x", kinds[bp->kind].z, bp->addr, bp->size);
+	xkd_keeper_note(&r->keeper, in, spec);
+}
+
 enum xkd_rc xkd_rsp_bp_add(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
 			   unsigned size, struct xkd_err *err)
 {
@@ -55,10 +65,13 @@ enum xkd_rc xkd_rsp_bp_add(struct xkd_backend *be, enum xkd_bp_kind kind, uint64
 
 	if (find(r, kind, addr, size) < r->bps.n)
 		return XKD_OK;
+	note(r, true, &bp);
 	rc = request(r, 'Z', &bp, err);
 	/* An answer that never came may hide one that is in. */
 	if (rc == XKD_OK || rc == XKD_TIMEOUT || rc == XKD_CANCELED)
 		*xkd_vec_push(&r->bps) = bp;
+	else
+		note(r, false, &bp);
 	return rc;
 }
 
@@ -74,8 +87,10 @@ enum xkd_rc xkd_rsp_bp_del(struct xkd_backend *be, enum xkd_bp_kind kind, uint64
 		return xkd_err_addr(err, XKD_NOTFOUND, addr, "%s has not %s at %s", r->link.peer,
 				    kinds[kind].what, XKD_ADDR(addr));
 	rc = request(r, 'z', &bp, err);
-	if (rc == XKD_OK)
+	if (rc == XKD_OK) {
+		note(r, false, &bp);
 		xkd_vec_remove(&r->bps, i);
+	}
 	return rc;
 }
 

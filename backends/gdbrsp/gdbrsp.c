@@ -11,6 +11,7 @@
 
 static void destroy(struct xkd_rsp *r)
 {
+	xkd_keeper_end(&r->keeper);
 	xkd_link_close(&r->link);
 	xkd_pkt_fini(&r->in);
 	xkd_buf_fini(&r->out);
@@ -48,6 +49,7 @@ static enum xkd_rc rsp_open(const struct xkd_be_open *o, struct xkd_backend **be
 	r->log = o->log;
 	r->cancel = o->cancel;
 	r->timeout_ms = o->timeout_ms ? o->timeout_ms : XKD_RSP_TIMEOUT_MS;
+	r->keeper = (struct xkd_keeper){ .fd = -1, .pid = -1 };
 	r->has_binary_write = r->has_p = -1;
 	r->packet_size = XKD_RSP_SMALL_PACKET;
 	r->profile = xkd_rsp_profile_find(false, "");
@@ -58,6 +60,8 @@ static enum xkd_rc rsp_open(const struct xkd_be_open *o, struct xkd_backend **be
 	if (rc == XKD_OK)
 		rc = introduce(r, err);
 	if (rc == XKD_OK) {
+		xkd_keeper_start(&r->keeper, r->link.fd, r->noack,
+				 r->found == XKD_FOUND_RUNNING && !o->leave_halted);
 		*be = &r->be;
 		return XKD_OK;
 	}
@@ -186,7 +190,8 @@ static enum xkd_rc rsp_hint(struct xkd_backend *be, const char *key, struct xkd_
 
 const struct xkd_backend_ops xkd_gdbrsp_ops = {
 	.name = "gdb",
-	.syntax = "gdb:HOST:PORT, gdb:PORT, gdb:[IPV6]:PORT or gdb:/unix/socket",
+	.syntax = "gdb:HOST:PORT, gdb:PORT, gdb:[IPV6]:PORT, gdb:/unix/socket, "
+		  "gdb:/dev/TTY,BAUD or 'gdb:|COMMAND'",
 	.open = rsp_open,
 	.close = rsp_close,
 	.caps = rsp_caps,

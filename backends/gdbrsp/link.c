@@ -1,4 +1,4 @@
-/* The socket to a stub: connects without blocking, and every wait is a poll() that also watches
+/* The byte stream to a stub: connects without blocking, and every wait is a poll() that also watches
  * the cancel descriptor. Invariant: no call here blocks beyond its time limit plus one slice, save
  * the name look-up of a host name. */
 #include "backends/gdbrsp/link.h"
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -146,7 +147,8 @@ static enum xkd_rc open_tcp(struct xkd_link *l, const char *where, uint64_t dead
 
 	if (!split_host(where, host, sizeof(host), port, sizeof(port)))
 		return xkd_err_set(err, XKD_SYNTAX,
-				   "'%.120s' is not HOST:PORT, [IPV6]:PORT, PORT or /a/socket",
+				   "'%.120s' is not HOST:PORT, [IPV6]:PORT, PORT, /a/socket, "
+				   "/dev/TTY,BAUD or |COMMAND",
 				   where);
 	snprintf(l->peer, sizeof(l->peer), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 	e = getaddrinfo(host, port, &hints, &list);
@@ -162,12 +164,26 @@ static enum xkd_rc open_tcp(struct xkd_link *l, const char *where, uint64_t dead
 	return rc;
 }
 
+/* A character device is a serial line; behind /dev/ a comma can only be a speed. */
+static bool is_device(const char *where)
+{
+	struct stat st;
+
+	if (xkd_has_prefix(where, "/dev/") && strchr(where, ','))
+		return true;
+	return where[0] == '/' && !stat(where, &st) && S_ISCHR(st.st_mode);
+}
+
 enum xkd_rc xkd_link_open(struct xkd_link *l, const char *where, unsigned timeout_ms,
 			  struct xkd_cancel *cancel, struct xkd_err *err)
 {
 	uint64_t deadline = xkd_now_ms() + timeout_ms;
 
 	*l = (struct xkd_link){ .fd = -1, .cancel = cancel };
+	if (where[0] == '|')
+		return xkd_link_command(l, where + 1, err);
+	if (is_device(where))
+		return xkd_link_serial(l, where, err);
 	if (where[0] == '/')
 		return open_unix(l, where, deadline, err);
 	if (xkd_has_prefix(where, "unix:"))
@@ -182,6 +198,8 @@ void xkd_link_close(struct xkd_link *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = -1;
+	if (l->child)
+		xkd_link_reap(l);
 }
 
 enum xkd_rc xkd_link_send(struct xkd_link *l, const void *p, size_t n, unsigned timeout_ms,
@@ -191,7 +209,8 @@ enum xkd_rc xkd_link_send(struct xkd_link *l, const void *p, size_t n, unsigned 
 	const char *s = p;
 
 	while (n) {
-		ssize_t sent = send(l->fd, s, n, MSG_NOSIGNAL);
+		ssize_t sent = l->no_socket ? write(l->fd, s, n) :
+					      send(l->fd, s, n, MSG_NOSIGNAL);
 		enum xkd_rc rc;
 
 		if (sent > 0) {
@@ -221,7 +240,7 @@ enum xkd_rc xkd_link_recv(struct xkd_link *l, void *p, size_t n, unsigned wait_m
 
 	*got = 0;
 	for (;;) {
-		ssize_t r = recv(l->fd, p, n, 0);
+		ssize_t r = l->no_socket ? read(l->fd, p, n) : recv(l->fd, p, n, 0);
 		enum xkd_rc rc;
 
 		if (r >= 0) {
@@ -230,8 +249,8 @@ enum xkd_rc xkd_link_recv(struct xkd_link *l, void *p, size_t n, unsigned wait_m
 		}
 		if (errno == EINTR)
 			continue;
-		/* A reset is how some stubs go away. */
-		if (errno == ECONNRESET)
+		/* A reset is how some stubs go away, an I/O error how a terminal does. */
+		if (errno == ECONNRESET || (l->no_socket && errno == EIO))
 			return XKD_OK;
 		if (errno != EAGAIN)
 			return xkd_err_set(err, XKD_TRANSPORT, "receiving from %s: %s", l->peer,

@@ -1,6 +1,7 @@
 /* The GDB remote backend's own state and what its files give each other. */
 #ifndef XKD_GDBRSP_RSP_H
 #define XKD_GDBRSP_RSP_H
+#include "backends/gdbrsp/keeper.h"
 #include "backends/gdbrsp/link.h"
 #include "backends/gdbrsp/packet.h"
 #include "backends/gdbrsp/targetxml.h"
@@ -47,6 +48,7 @@ struct xkd_rsp_reg {
 struct xkd_rsp {
 	struct xkd_backend be; /* first */
 	struct xkd_link link;
+	struct xkd_keeper keeper;
 	struct xkd_log *log;
 	struct xkd_cancel *cancel;
 	unsigned timeout_ms;

@@ -251,7 +251,8 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 {
 	struct xkd_buf path = XKD_BUF_INIT, found = XKD_BUF_INIT;
 	const struct xkd_backend_ops *ops = NULL;
-	struct xkd_be_open o = { .cancel = &s->cancel, .log = &s->log };
+	struct xkd_be_open o = { .cancel = &s->cancel, .log = &s->log,
+				 .leave_halted = s->leave_halted };
 	struct xkd_err why = XKD_ERR_INIT;
 	struct xkd_stop stop = { .kind = XKD_STOPPED_OTHER };
 	enum xkd_rc rc;

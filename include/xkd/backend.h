@@ -133,6 +133,7 @@ struct xkd_be_open {
 	const char *uri; /* what follows "gdb:" etc. */
 	struct xkd_cancel *cancel;
 	struct xkd_log *log;
+	bool leave_halted;   /* should this process die: do not let the target run on */
 	unsigned timeout_ms; /* per packet; 0: the backend's default */
 	/* For a backend that stands before another (the recorder): that one, opened with the same, and
 	 * the file it writes. NULL: none. */

@@ -1,0 +1,18 @@
+/* The keeper: a small process that holds the connection too. When xkd dies without having left in
+ * order (kill -9, a crash), it takes the breakpoints out and lets the target go on as it was found. */
+#ifndef XKD_GDBRSP_KEEPER_H
+#define XKD_GDBRSP_KEEPER_H
+#include "base/err.h"
+
+struct xkd_keeper {
+	int fd;	 /* our end of its line; -1: there is none */
+	int pid;
+};
+/* link_fd: the connection. noack: acknowledgements are off. run_on: the target is to run when we are
+ * gone. Without a keeper (no process to be had) the session goes on; k->fd is -1 then. */
+void xkd_keeper_start(struct xkd_keeper *k, int link_fd, bool noack, bool run_on);
+/* What is in the target: spec as in a Z packet, "0,ffffffff81000000,1". */
+void xkd_keeper_note(struct xkd_keeper *k, bool in, const char *spec);
+/* In order: the keeper does nothing and ends. */
+void xkd_keeper_end(struct xkd_keeper *k);
+#endif
