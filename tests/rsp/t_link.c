@@ -1,10 +1,15 @@
-/* Ways to name a stub, TCP both ways, and what is said when nobody is there. */
+/* Ways to name a stub, TCP both ways, a serial line, a command, and what is said when nobody is there. */
 #include "backends/gdbrsp/link.h"
 #include "base/str.h"
 #include "tests/unit/tap.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 static struct xkd_cancel cancel = { .wake_fd = -1 };
@@ -111,6 +116,70 @@ static void check_tcp(int family, const char *host)
 	refused(where, XKD_TRANSPORT, "nobody listens on ");
 }
 
+/* The other end of a terminal device is a pseudo-terminal's. */
+static void check_serial(void)
+{
+	static const char all[] = "\x03\x04\r\n\x11\x13\x1a\x7f\xff$#00";
+	int pt = posix_openpt(O_RDWR | O_NOCTTY);
+	struct termios tio;
+	struct xkd_link l;
+	struct xkd_err err;
+	char where[64], buf[32];
+	size_t got, n = 0;
+
+	if (pt < 0 || grantpt(pt) || unlockpt(pt) || !ptsname(pt)) {
+		skip("a serial line", "no pseudo-terminals here");
+		return;
+	}
+	snprintf(where, sizeof(where), "%s,9600", ptsname(pt));
+	if (!ok(try(where, &l, &err) == XKD_OK, "a serial line opens")) {
+		printf("# %s\n", err.msg);
+		return;
+	}
+	ok(!tcgetattr(l.fd, &tio) && cfgetospeed(&tio) == B9600 && !(tio.c_lflag & (ICANON | ECHO)),
+	   "it is raw, at the speed asked for");
+	ok(xkd_link_recv(&l, buf, sizeof(buf), 50, &got, &err) == XKD_TIMEOUT && !got,
+	   "nothing there is not its end");
+	ok(xkd_link_send(&l, all, sizeof(all), 300, &err) == XKD_OK &&
+		   read(pt, buf, sizeof(buf)) == sizeof(all) && !memcmp(buf, all, sizeof(all)),
+	   "every byte goes out as it is");
+	if (write(pt, all, sizeof(all)) == sizeof(all))
+		while (n < sizeof(all) &&
+		       !xkd_link_recv(&l, buf + n, sizeof(buf) - n, 300, &got, &err) && got)
+			n += got;
+	ok(n == sizeof(all) && !memcmp(buf, all, sizeof(all)), "and comes in");
+	close(pt);
+	ok(xkd_link_recv(&l, buf, sizeof(buf), 300, &got, &err) == XKD_OK && !got,
+	   "the other end goes away");
+	xkd_link_close(&l);
+}
+
+static void check_command(void)
+{
+	struct xkd_link l;
+	struct xkd_err err;
+	char buf[8];
+	size_t got;
+	uint64_t start;
+
+	ok(try("|tr a-y b-z", &l, &err) == XKD_OK && l.child > 0, "a command starts");
+	ok(getpgid(l.child) != getpgrp() || waitpid(l.child, NULL, WNOHANG) == 0,
+	   "Ctrl-C here is not its end");
+	shutdown(l.fd, xkd_link_send(&l, "hal", 3, 300, &err) ? SHUT_RDWR : SHUT_WR);
+	ok(xkd_link_recv(&l, buf, sizeof(buf), 5000, &got, &err) == XKD_OK && got == 3 &&
+		   !memcmp(buf, "ibm", 3),
+	   "it is talked to");
+	ok(xkd_link_recv(&l, buf, sizeof(buf), 5000, &got, &err) == XKD_OK && !got, "it ends");
+	xkd_link_close(&l);
+	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "it was waited for");
+	ok(try("|trap '' TERM; while :; do sleep 9; done <&- >&-", &l, &err) == XKD_OK,
+	   "a command that does not end");
+	start = xkd_now_ms();
+	xkd_link_close(&l);
+	ok(xkd_now_ms() - start < 9000 && waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD,
+	   "is ended");
+}
+
 int main(void)
 {
 	char where[16];
@@ -125,7 +194,14 @@ int main(void)
 	check_stale_wake();
 	refused("/nonexistent/gdb", XKD_TRANSPORT, "there is no socket /nonexistent/gdb");
 	refused("unix:/nonexistent/gdb", XKD_TRANSPORT, "there is no socket /nonexistent/gdb");
-	refused("/dev/null", XKD_TRANSPORT, "nobody listens on /dev/null");
+	check_serial();
+	check_command();
+	refused("/dev/null", XKD_UNSUPPORTED, "/dev/null is no serial line");
+	refused("/dev/null,9601", XKD_SYNTAX, "'9601' is no speed of a serial line");
+	refused("/dev/null,", XKD_SYNTAX, "'' is no speed of a serial line");
+	refused("/dev/nonexistent,9600", XKD_TRANSPORT, "there is no device /dev/nonexistent");
+	refused("|", XKD_SYNTAX, "a command comes behind '|'");
+	refused("| ", XKD_SYNTAX, "a command comes behind '|'");
 	refused("", XKD_SYNTAX, "is not HOST:PORT");
 	refused("host", XKD_SYNTAX, "is not HOST:PORT");
 	refused("host:0", XKD_SYNTAX, "is not HOST:PORT");
