@@ -176,7 +176,7 @@ static enum xkd_rc threads(struct xkd_target *t, uint64_t leader, size_t *budget
 			   bool (*fn)(void *arg, const struct xkd_task *task), void *arg, bool *stop,
 			   struct xkd_err *err)
 {
-	uint64_t signal, node_off, head_off, head, p;
+	uint64_t signal = 0, node_off = 0, head_off = 0, head, p = 0;
 	struct xkd_task task;
 	enum xkd_rc rc = linux_member(t, "task_struct", "signal", leader, &signal, err);
 
@@ -206,7 +206,7 @@ enum xkd_rc linux_tasks(struct xkd_target *t, bool (*fn)(void *arg, const struct
 {
 	size_t budget = TASKS_MAX;
 	struct xkd_symref init;
-	uint64_t off, p;
+	uint64_t off = 0, p;
 	bool stop = false;
 	enum xkd_rc rc = xkd_sym_named(t, "lk!init_task", &init, err);
 
