@@ -222,8 +222,11 @@ enum xkd_rc xkd_link_send(struct xkd_link *l, const void *p, size_t n, unsigned 
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN)
-			return xkd_err_set(err, XKD_TRANSPORT, "sending to %s: %s", l->peer,
-					   strerror(errno));
+			return errno == EPIPE || errno == ECONNRESET
+				       ? xkd_err_set(err, XKD_TRANSPORT,
+						     "%s closed the connection", l->peer)
+				       : xkd_err_set(err, XKD_TRANSPORT, "sending to %s: %s",
+						     l->peer, strerror(errno));
 		rc = wait_fd(l, l->fd, POLLOUT, deadline, err);
 		if (rc == XKD_TIMEOUT)
 			return xkd_err_set(err, rc, "%s takes no more bytes", l->peer);

@@ -63,6 +63,7 @@ struct xkd_rsp {
 	bool noack;
 	bool spoke; /* a good packet has come */
 	bool lost;
+	unsigned idle; /* acks and naks since the last packet */
 	struct xkd_err lost_err;
 	unsigned owed; /* answers to requests given up, still to come */
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define JUNK_MAX 65536 /* bytes that are no packet before we stop believing */
+#define IDLE_MAX 65536 /* acks and naks on end: each is heard without waiting for the clock */
 #define DRAIN_MS 250   /* how long a cancelled request's answers are waited for */
 #define LOG_MAX 200    /* characters of a packet in the log */
 #define OUTPUT_MAX (8u << 20)
@@ -162,6 +163,10 @@ static enum xkd_rc next(struct xkd_rsp *r, unsigned wait_ms, enum xkd_pkt_ev *ev
 			if (*ev == XKD_PKT_HUGE)
 				return xkd_rsp_lost(r, err, "%s sent a packet of over %u bytes",
 						    r->link.peer, XKD_PKT_LIMIT);
+			r->idle = *ev == XKD_PKT_ACK || *ev == XKD_PKT_NAK ? r->idle + 1 : 0;
+			if (r->idle > IDLE_MAX)
+				return xkd_rsp_lost(r, err, "%s sends acknowledgements without end",
+						    r->link.peer);
 			if (*ev != XKD_PKT_MORE)
 				return XKD_OK;
 		}

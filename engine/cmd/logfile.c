@@ -1,6 +1,6 @@
 /* The log of a session. Rows are written as they come and flushed with each command, so that the
- * file is whole when the machine goes down. A full disk is told once, by the file's own silence
- * afterwards: output to the user goes on. */
+ * file is whole when the machine goes down. A full disk is told once (xkd_logfile_trouble); output
+ * to the user goes on. */
 #include "engine/cmd/logfile.h"
 #include "base/arena.h"
 #include <errno.h>
@@ -12,6 +12,8 @@ struct xkd_logfile {
 	struct xkd_sink sink; /* first */
 	FILE *f;
 	char *path;
+	int error; /* errno of the first write that failed */
+	bool told;
 };
 
 static void log_row(struct xkd_sink *s, const struct xkd_row *row)
@@ -24,7 +26,20 @@ static void log_row(struct xkd_sink *s, const struct xkd_row *row)
 
 static void log_flush(struct xkd_sink *s)
 {
-	fflush(((struct xkd_logfile *)s)->f);
+	struct xkd_logfile *l = (struct xkd_logfile *)s;
+
+	errno = 0;
+	if ((fflush(l->f) || ferror(l->f)) && !l->error)
+		l->error = errno ? errno : EIO;
+}
+
+bool xkd_logfile_trouble(struct xkd_logfile *l, struct xkd_err *err)
+{
+	if (!l || !l->error || l->told)
+		return false;
+	l->told = true;
+	(void)!xkd_err_set(err, XKD_IO, "the log %s is not whole: %s", l->path, strerror(l->error));
+	return true;
 }
 
 enum xkd_rc xkd_logfile_open(const char *path, bool append, struct xkd_logfile **out,

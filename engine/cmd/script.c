@@ -70,6 +70,10 @@ static enum xkd_rc run_piece(struct xkd_session *s, const struct xkd_piece *piec
 		xkd_out_end(&s->out);
 	}
 	xkd_out_flush(&s->out);
+	if (xkd_logfile_trouble(s->logfile, &err)) {
+		s->failed++;
+		xkd_log(&s->log, XKD_LOG_WARN, "%s", err.msg);
+	}
 	return rc;
 }
 
@@ -86,6 +90,7 @@ enum xkd_rc xkd_session_run(struct xkd_session *s, const char *text, const char 
 
 		last = xkd_err_set(&err, XKD_SYNTAX,
 				   "scripts and command strings nest over %d deep", XKD_DEPTH_MAX);
+		s->failed++;
 		xkd_session_error(s, name ? name : text, &err);
 		return last;
 	}

@@ -329,7 +329,9 @@ enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err)
 	s->cancel.quit = 0;
 	xkd_cancel_clear(&s->cancel);
 	s->lost = s->t->lost;
-	if (!s->lost)
+	if (s->lost)
+		(void)!xkd_err_set(err, XKD_TRANSPORT, "the connection to %s was lost", s->t->uri);
+	else
 		rc = xkd_run_remove_all(xkd_session_runner(s), err);
 	drop_breakpoints(s);
 	rc2 = xkd_target_close(s->t, s->leave_halted, &sub);

@@ -19,7 +19,8 @@ enum xkd_rc xkd_os_attach(struct xkd_target *t, struct xkd_buf *found, struct xk
 
 		if (rc == XKD_NOTFOUND)
 			continue;
-		t->os = personalities[i];
+		if (!rc || t->os_state) /* broken off: it answers nothing */
+			t->os = personalities[i];
 		return rc;
 	}
 	return XKD_NOTFOUND;

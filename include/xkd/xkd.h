@@ -22,7 +22,8 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
  * path is borrowed; NULL: no more. */
 void xkd_session_set_record(struct xkd_session *s, const struct xkd_backend_ops *recorder,
 			    const char *path);
-/* Breakpoints out, target left as found; always frees the target. OK when there is none. */
+/* Breakpoints out, target left as found; always frees the target. OK when there is none; and
+ * when it was lost before, which err then says. */
 enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err);
 
 /* Runs one typed line (commands split at ';' outside quotes and braces). Errors are printed to out

@@ -40,6 +40,7 @@ struct xkd_textsink {
 	struct xkd_pager *pager; /* NULL: none */
 	struct xkd_progress_bar *bar; /* taken off the screen before a row; may be NULL */
 	struct xkd_cancel *cancel;    /* told to quit when nobody reads any more */
+	int error;		      /* errno of the first write that failed */
 };
 void xkd_textsink_init(struct xkd_textsink *t, FILE *f, struct xkd_progress_bar *bar,
 		       struct xkd_cancel *cancel);
@@ -57,6 +58,7 @@ bool xkd_signals_continued(void);			 /* SIGCONT came since the last call */
 int xkd_symbolize_main(int argc, char **argv, const struct xkd_backend_ops *file_ops);
 
 /* --- the two ways to be given lines; both return when the input ends or the session is over --- */
-void xkd_plain_run(struct xkd_session *s, int fd);
+/* IO, BADDATA: the input could not be read to its end. */
+enum xkd_rc xkd_plain_run(struct xkd_session *s, int fd, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_console_run(struct xkd_session *s, struct xkd_err *err) XKD_MUST;
 #endif

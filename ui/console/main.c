@@ -1,7 +1,10 @@
 /* xkd's console program: options, the backends there are, exit codes. */
 #include "ui/console/console.h"
+#include "base/str.h"
 #include "base/vec.h"
 #include "xkd/backend.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <signal.h>
@@ -67,8 +70,23 @@ static void print_ways(FILE *f)
 
 static int usage_error(const char *what, const char *arg)
 {
-	fprintf(stderr, "xkd: %s%s%s\nTry 'xkd --help'.\n", what, arg ? ": " : "", arg ? arg : "");
+	struct xkd_buf shown = XKD_BUF_INIT;
+
+	xkd_buf_escaped(&shown, arg ? arg : "", arg ? strlen(arg) : 0);
+	fprintf(stderr, "xkd: %s%s%s\nTry 'xkd --help'.\n", what, arg ? ": " : "", shown.s);
+	xkd_buf_fini(&shown);
 	return EXIT_USAGE;
+}
+
+/* getopt_long has met an option it does not know; word: the last word it finished. */
+static int unknown_option(const char *word)
+{
+	char letter[] = { '-', (char)optopt, 0 };
+
+	/* a letter may stand among others, in a word not finished yet */
+	return usage_error("unknown option",
+			   optopt > ' ' && optopt < 0x7f && !xkd_has_prefix(word, "--") ? letter
+											: word);
 }
 
 static bool parse_trace(const char *list, unsigned *on)
@@ -191,7 +209,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case ':':
 			return usage_error("an argument is missing", argv[optind - 1]);
 		default:
-			return usage_error("unknown option", argv[optind - 1]);
+			return unknown_option(argv[optind - 1]);
 		}
 	}
 	for (int i = optind; i < argc; i++) {
@@ -253,7 +271,33 @@ static void clear_screen(void *arg)
 
 static void complain(const struct xkd_err *err)
 {
-	fprintf(stderr, "xkd: %s\n", err->msg);
+	struct xkd_buf shown = XKD_BUF_INIT;
+
+	xkd_buf_escaped(&shown, err->msg, strlen(err->msg));
+	fprintf(stderr, "xkd: %s\n", shown.s);
+	xkd_buf_fini(&shown);
+}
+
+/* A closed standard descriptor would become the target's socket, and be written to. Those that are
+ * closed are opened the wrong way round, so that their use still fails. */
+static void keep_standard_fds(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(EXIT_USAGE);
+}
+
+/* All of stdout must have got where it was meant to; a reader that had enough is no failure. */
+static int close_stdout(int code, int error)
+{
+	errno = 0;
+	if ((fflush(stdout) || ferror(stdout)) && !error)
+		error = errno ? errno : EIO;
+	if (!error || error == EPIPE)
+		return code;
+	fprintf(stderr, "xkd: standard output: %s\n", strerror(error));
+	return code == EXIT_FINE ? EXIT_COMMAND : code;
 }
 
 /* The commands and scripts of the command line; false when one ended the session. */
@@ -288,12 +332,10 @@ static int leave(struct xkd_session *s, int code)
 	int quit = (int)xkd_session_cancel(s)->quit;
 	enum xkd_rc rc = xkd_session_detach(s, &err);
 
-	if (rc && !lost) {
+	if (rc || lost) {
 		complain(&err);
-		lost = true;
-	}
-	if (lost)
 		return EXIT_TARGET;
+	}
 	return quit && quit != SIGPIPE ? 128 + quit : code;
 }
 
@@ -349,7 +391,9 @@ static int session(struct xkd_session *s, const struct options *o)
 		if (rc)
 			complain(&err);
 	} else if (!xkd_session_quit(s) && !o->actions.n && !o->batch) {
-		xkd_plain_run(s, STDIN_FILENO);
+		rc = xkd_plain_run(s, STDIN_FILENO, &err);
+		if (rc)
+			complain(&err);
 	}
 	return leave(s, unreadable || rc || (!interactive && xkd_session_failed(s)) ? EXIT_COMMAND
 										    : EXIT_FINE);
@@ -359,12 +403,13 @@ int main(int argc, char **argv)
 {
 	struct options o = { 0 };
 	struct xkd_progress_bar bar;
-	struct xkd_textsink text;
+	struct xkd_textsink text = { 0 };
 	struct xkd_pager pager;
 	struct xkd_session *s;
 	struct xkd_log *log;
 	int code;
 
+	keep_standard_fds();
 	setlocale(LC_CTYPE, "");
 	if (argc > 1 && !strcmp(argv[1], "symbolize"))
 		return xkd_symbolize_main(argc - 1, argv + 1, &xkd_file_ops);
@@ -396,7 +441,5 @@ int main(int argc, char **argv)
 	xkd_vec_fini(&o.actions);
 	xkd_vec_fini(&o.sympath);
 	xkd_vec_fini(&o.files);
-	if (fflush(stdout) && code == EXIT_FINE)
-		code = EXIT_COMMAND;
-	return code;
+	return close_stdout(code, text.error);
 }

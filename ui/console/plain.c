@@ -8,8 +8,8 @@
 
 #define LINE_MAX_BYTES (1u << 20)
 
-/* More input into b: false at its end. */
-static bool more(struct xkd_session *s, int fd, struct xkd_buf *b)
+/* More input into b: false at its end, with *error when it is no good one. */
+static bool more(struct xkd_session *s, int fd, struct xkd_buf *b, int *error)
 {
 	struct xkd_cancel *cancel = xkd_session_cancel(s);
 	struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
@@ -31,7 +31,11 @@ static bool more(struct xkd_session *s, int fd, struct xkd_buf *b)
 		n = read(fd, chunk, sizeof(chunk));
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (n <= 0 || b->len > LINE_MAX_BYTES)
+		if (n < 0)
+			*error = errno;
+		if (n > 0 && b->len > LINE_MAX_BYTES)
+			*error = EMSGSIZE;
+		if (n <= 0 || *error)
 			return false;
 		xkd_buf_add(b, chunk, (size_t)n);
 		return true;
@@ -48,9 +52,10 @@ static void run(struct xkd_session *s, char *line)
 	(void)xkd_session_line(s, line); /* told and counted there */
 }
 
-void xkd_plain_run(struct xkd_session *s, int fd)
+enum xkd_rc xkd_plain_run(struct xkd_session *s, int fd, struct xkd_err *err)
 {
 	struct xkd_buf b = XKD_BUF_INIT;
+	int error = 0;
 	char *nl;
 
 	while (!xkd_session_quit(s) && !xkd_session_lost(s)) {
@@ -59,12 +64,15 @@ void xkd_plain_run(struct xkd_session *s, int fd)
 			*nl = 0;
 			run(s, b.s);
 			xkd_buf_cut(&b, (size_t)(nl - b.s) + 1);
-		} else if (!more(s, fd, &b)) {
+		} else if (!more(s, fd, &b, &error)) {
 			break;
 		}
 	}
 	/* a last line without its newline */
-	if (b.len && !xkd_session_quit(s) && !xkd_session_lost(s) && !xkd_session_cancel(s)->count)
+	if (!error && b.len && !xkd_session_quit(s) && !xkd_session_lost(s) && !xkd_session_cancel(s)->count)
 		run(s, b.s);
 	xkd_buf_fini(&b);
+	if (error == EMSGSIZE)
+		return xkd_err_set(err, XKD_BADDATA, "standard input: a line is over 1 MiB");
+	return error ? xkd_err_set(err, XKD_IO, "standard input: %s", strerror(error)) : XKD_OK;
 }

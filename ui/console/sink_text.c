@@ -2,6 +2,7 @@
  * one-line progress that stands below them. Text of foreign origin comes escaped already. */
 #include "base/str.h"
 #include "ui/console/console.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,15 @@ static const char *const colours[XKD_ST_N] = {
 	[XKD_ST_STR] = "35",  [XKD_ST_SRC] = "34", [XKD_ST_INSN] = "1",
 	[XKD_ST_DIM] = "2",   [XKD_ST_HEAD] = "1", [XKD_ST_ERR] = "31",
 };
+
+/* Leave the target in order, and remember why. */
+static void nobody_reads(struct xkd_textsink *t)
+{
+	if (!t->error)
+		t->error = errno ? errno : EIO;
+	if (!t->cancel->quit)
+		t->cancel->quit = SIGPIPE;
+}
 
 static void put_row(struct xkd_textsink *t, const struct xkd_row *row)
 {
@@ -49,16 +59,16 @@ static void text_row(struct xkd_sink *sink, const struct xkd_row *row)
 	if (t->bar)
 		xkd_bar_clear(t->bar);
 	put_row(t, row);
-	if (ferror(t->f) && !t->cancel->quit)
-		t->cancel->quit = SIGPIPE; /* nobody reads: leave the target in order */
+	if (ferror(t->f))
+		nobody_reads(t);
 }
 
 static void text_flush(struct xkd_sink *sink)
 {
 	struct xkd_textsink *t = (struct xkd_textsink *)sink;
 
-	if (fflush(t->f) && !t->cancel->quit)
-		t->cancel->quit = SIGPIPE;
+	if (fflush(t->f))
+		nobody_reads(t);
 }
 
 void xkd_textsink_init(struct xkd_textsink *t, FILE *f, struct xkd_progress_bar *bar,

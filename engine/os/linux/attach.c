@@ -297,6 +297,9 @@ static bool fatal(enum xkd_rc rc)
  * without files. A CPU inside a guest costs time in the later ones, so each goes over all CPUs. */
 enum look { LOOK_IDT, LOOK_SCAN, LOOK_MEMORY, LOOKS };
 
+/* Without its page tables, a CPU's memory is tried page by page, over the wire: some CPUs will do. */
+#define BLIND_CPUS 4
+
 /* OK: found (s->img). NOTFOUND with text in found: a kernel that no file is there for. */
 static enum xkd_rc look(struct search *s, enum look how, struct xkd_buf *found, size_t *nsyms,
 			struct xkd_err *err)
@@ -330,6 +333,8 @@ static enum xkd_rc search(struct search *s, struct linux_view v[2], struct xkd_b
 			for (size_t i = 0; i < n; i++) {
 				enum xkd_rc rc;
 
+				if (how != LOOK_IDT && !v[i].has_pg && cpu >= BLIND_CPUS)
+					continue;
 				s->v = &v[i];
 				rc = look(s, how, found, nsyms, err);
 				if (rc != XKD_NOTFOUND || found->len)
