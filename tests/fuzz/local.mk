@@ -38,3 +38,11 @@ check_PROGRAMS += tests/fuzz/replay_recording
 tests_fuzz_replay_recording_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_recording.c
 tests_fuzz_replay_recording_LDADD = $(XKD_TEST_LIBS)
 EXTRA_DIST += tests/fuzz/seeds/recording/cut tests/fuzz/seeds/recording/every-record
+check_PROGRAMS += tests/fuzz/replay_image tests/fuzz/replay_line
+tests_fuzz_replay_image_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_image.c
+tests_fuzz_replay_image_LDADD = $(XKD_TEST_LIBS)
+tests_fuzz_replay_line_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_line.c
+tests_fuzz_replay_line_LDADD = $(XKD_TEST_LIBS)
+EXTRA_DIST += tests/fuzz/seeds/image/cut tests/fuzz/seeds/image/dwarf4 \
+	tests/fuzz/seeds/image/dwarf5 tests/fuzz/seeds/image/packed.o tests/fuzz/seeds/line/mixed \
+	tests/fuzz/seeds/line/open
