@@ -95,6 +95,8 @@ static enum xkd_rc leave(struct xkd_rsp *r, bool leave_running, struct xkd_err *
 	bool clean = !r->bps.n && r->sstep == r->sstep_found && !r->phys_unsure;
 	enum xkd_rc rc, rc2;
 
+	if (r->ended)
+		return XKD_OK;
 	if (r->lost)
 		return xkd_err_set(err, XKD_TRANSPORT, "%s", r->lost_err.msg);
 	/* QEMU goes on when a client goes away: nothing to stop it for. */
@@ -118,7 +120,7 @@ static enum xkd_rc rsp_close(struct xkd_backend *be, bool leave_running, struct 
 	/* Whoever pressed Ctrl-C did not mean that breakpoints stay behind. */
 	r->link.cancel = r->cancel = NULL;
 	rc = leave(r, leave_running, err);
-	if (!leave_running && !r->lost && rc == XKD_OK)
+	if (!leave_running && !r->lost && !r->ended && rc == XKD_OK)
 		rc = xkd_rsp_flush(r, err);
 	if (rc != XKD_OK)
 		rc = xkd_err_prepend(err, rc, "leaving");

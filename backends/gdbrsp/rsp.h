@@ -101,6 +101,7 @@ struct xkd_rsp {
 
 	/* running */
 	bool running, halt_sent;
+	bool ended; /* the stub said that the target is gone: it may hang up at any moment */
 	bool stray_stop; /* a Ctrl-C crossed a stop: one more stop reply may come */
 	bool stepping;
 	uint64_t step_id;

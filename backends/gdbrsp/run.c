@@ -122,6 +122,7 @@ static void parse_exit(struct xkd_rsp *r, const char *s, size_t n, struct xkd_ev
 	snprintf(ev->text, sizeof(ev->text), "the target ended (%s %d)",
 		 s[0] == 'W' ? "code" : "signal", ev->code);
 	r->running = false;
+	r->ended = true;
 }
 
 /* An answer to a resume that is no stop: it was refused, the target stands. */
