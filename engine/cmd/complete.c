@@ -73,9 +73,9 @@ static void add_symbols(struct xkd_session *s, struct collect *col)
 		if (!strncmp(full, col->pre, col->len))
 			xkd_complete_add(col->c, full, strlen(full));
 	}
-	if (!bang && !xkd_target_kernel(s->t))
-		return;
-	snprintf(pattern, sizeof(pattern), "%s%.*s*", bang ? "" : "lk!", (int)col->len, col->pre);
+	/* of files without a kernel all are looked into: they were named */
+	snprintf(pattern, sizeof(pattern), "%s%.*s*",
+		 bang || !xkd_target_kernel(s->t) ? "" : "lk!", (int)col->len, col->pre);
 	col->with_mod = bang != NULL;
 	xkd_sym_glob(s->t, pattern, add_symbol, col);
 }

@@ -33,15 +33,25 @@ static bool add_type(void *arg, const struct xkd_type *t)
 	return !ty->c->more;
 }
 
+static void types_of(struct xkd_session *s, struct xkd_module *m, struct types *ty)
+{
+	struct xkd_types *types;
+	struct xkd_dwarf *dwarf;
+	struct xkd_err ignored;
+
+	xkd_mod_providers(s->t, m, &types, &dwarf);
+	if (!types && dwarf && !m->is_kernel) /* a module's is soon read */
+		types = xkd_dwarf_types(dwarf);
+	if (types)
+		(void)!types->each(types, add_type, ty, &ignored);
+}
+
 void xkd_complete_type(struct xkd_session *s, const char *word, struct xkd_complete *c)
 {
 	const char *bang = strchr(word, '!');
 	char modname[80] = "";
 	struct types ty = { .c = c, .pre = bang ? bang + 1 : word, .mod = modname };
-	struct xkd_module *m;
-	struct xkd_types *btf;
-	struct xkd_dwarf *dwarf;
-	struct xkd_err ignored;
+	struct xkd_module *m = NULL;
 
 	ty.len = strlen(ty.pre);
 	if (!usable(s) || (!bang && ty.len < 2))
@@ -50,16 +60,14 @@ void xkd_complete_type(struct xkd_session *s, const char *word, struct xkd_compl
 		snprintf(modname, sizeof(modname), "%.*s", (int)(bang - word), word);
 		m = xkd_target_mod_named(s->t, modname);
 		strcat(modname, "!");
-	} else {
+	} else if (!bang) {
 		m = xkd_target_kernel(s->t);
 	}
-	if (!m)
-		return;
-	xkd_mod_providers(s->t, m, &btf, &dwarf);
-	if (!btf && dwarf && !m->is_kernel) /* a module's is soon read */
-		btf = xkd_dwarf_types(dwarf);
-	if (btf)
-		(void)!btf->each(btf, add_type, &ty, &ignored);
+	if (m)
+		types_of(s, m, &ty);
+	else if (!bang) /* files: all of them were named */
+		for (size_t i = 0; i < s->t->mods.n && !c->more; i++)
+			types_of(s, s->t->mods.p[i], &ty);
 }
 
 /* ---- variables ---- */

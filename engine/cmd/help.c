@@ -34,6 +34,79 @@ void xkd_help_all(struct xkd_session *s)
 	xkd_out_end(&s->out);
 }
 
+/* One example a command, for those whose long help has none. */
+static const struct {
+	const char *name, *example;
+} examples[] = {
+	{ "k", "kn; .frame 3; dv" },
+	{ ".frame", ".frame 2; dv" },
+	{ "g", "g kvm!kvm_vcpu_ioctl" },
+	{ "gc", "bp schedule \"k 4; gc\"" },
+	{ "gu", "bp do_sys_openat2; g; gu; ?? (int)@rax" },
+	{ "p", "p 4" },
+	{ "t", "t 0n10" },
+	{ "!cpus", "!cpus; ~1s; k" },
+	{ "bp", "bp kvm!kvm_vcpu_ioctl \"k; g\"" },
+	{ "bm", "bm kvm!kvm_io_bus_*" },
+	{ "ba", "ba w8 jiffies" },
+	{ "bl", "bl" },
+	{ "bc", "bd 0-2; bc *" },
+	{ "u", "u @$ip L5; u schedule" },
+	{ "ub", "ub @$ip L4" },
+	{ "uf", "uf do_nanosleep" },
+	{ "r", "r; r rax; r rax=0" },
+	{ "r.", "r." },
+	{ "rdmsr", "rdmsr c0000080" },
+	{ "wrmsr", "wrmsr c0000080 d01" },
+	{ "?", "? poi(@rsp) - 10; ? 0n1033" },
+	{ "??", "?? ((struct task_struct *)@$thread)->mm" },
+	{ ".formats", ".formats 0n1700000000" },
+	{ "dt", "dt task_struct pid comm @$thread" },
+	{ "dv", "dv /t /v" },
+	{ "d", "db @rsp; dq init_task L8; dps @rsp; da 0xffffffff82000000" },
+	{ "eb", "ed @rsp+8 1 2; eza @rdi \"text\"" },
+	{ "s", "s -d init_task L1000 dead4ead; s -a lk!_text L?100000 \"Linux version\"" },
+	{ "x", "x kvm!*io_bus*; x /t /d lk!jiffies*" },
+	{ "ln", "ln @$ip" },
+	{ "lm", "lm; lmvm kvm; lm a @$ip" },
+	{ "!pte", "!pte @rsp" },
+	{ "!vtop", "!vtop @rsp; !vtop @cr3 400000" },
+	{ ".sympath", ".sympath + /usr/lib/debug" },
+	{ ".reload", ".reload /f kvm" },
+	{ "q", "q" },
+	{ ".detach", ".detach" },
+	{ ".help", ".help dt; .help breakpoint" },
+	{ ".echo", ".echo \"here we are\"" },
+	{ "$$><", "$$>< ~/look.xkd; $$>a< look.xkd schedule 5" },
+	{ ".monitor", ".monitor info registers" },
+	{ ".vmkill", ".vmkill; .vmkill" },
+	{ ".chain", ".chain" },
+	{ "vertarget", "vertarget" },
+	{ ".time", ".time" },
+	{ ".sleep", ".sleep 0n500" },
+	{ ".lines", ".lines -d" },
+	{ ".logopen", ".logopen /tmp/session.log" },
+	{ ".logclose", ".logclose" },
+	{ ".cls", ".cls" },
+	{ ".noshell", ".noshell; $$>< script-of-a-stranger" },
+	{ ".index", ".index" },
+	{ "ls", "ls schedule; ls; ls ." },
+	{ "lsa", "lsa @$ip" },
+	{ ".srcpath", ".srcpath + /usr/src/linux-6.1" },
+	{ ".srcmap", ".srcmap /build/linux=/home/me/linux" },
+	{ ".symbolize", ".symbolize oops.txt" },
+};
+
+static const char *example_of(const struct xkd_cmd *cmd)
+{
+	size_t n = strcspn(cmd->name, " ");
+
+	for (size_t i = 0; i < XKD_COUNT(examples); i++)
+		if (strlen(examples[i].name) == n && !strncmp(examples[i].name, cmd->name, n))
+			return examples[i].example;
+	return NULL;
+}
+
 static void help_long(struct xkd_session *s, const struct xkd_cmd *cmd)
 {
 	struct xkd_out *o = &s->out;
@@ -49,6 +122,8 @@ static void help_long(struct xkd_session *s, const struct xkd_cmd *cmd)
 		xkd_out(o, "%s%.*s\n", *p == ' ' ? "" : "  ", (int)n, p);
 		p += n + (p[n] == '\n');
 	}
+	if (example_of(cmd) && !(cmd->more && strstr(cmd->more, "Example:")))
+		xkd_out(o, "  Example: %s\n", example_of(cmd));
 	if (fx & (XKD_FX_WRITE | XKD_FX_RESUME)) {
 		xkd_out_st(o, XKD_ST_DIM, "  %s%s%s; refused with --read-only",
 			   fx & XKD_FX_WRITE ? "writes to the target" : "",
