@@ -226,8 +226,12 @@ static void test_gdb(const char *path, struct xkd_image *img)
 			same++;
 			continue;
 		}
-		if (!xkd_image_sym_at(img, addr + add, &s, NULL) && addr + add - s.addr == off &&
-		    !xkd_image_sym_named(img, name, &g, NULL))
+		if (xkd_image_sym_at(img, addr + add, &s, NULL) ||
+		    xkd_image_sym_named(img, name, &g, NULL))
+			printf("# %lx+%lu: nothing, gdb: %s", addr, add, a);
+		else if (addr + add - s.addr == off ||
+			 /* where a label is nearer, the kernel's own traces say it: gdb does not */
+			 (s.type == STT_NOTYPE && s.addr > g.addr && s.addr <= addr + add))
 			same++;
 		else
 			printf("# %lx+%lu: %s, gdb: %s", addr, add, s.name ? s.name : "-", a);
