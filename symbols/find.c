@@ -104,7 +104,9 @@ static void take_wrong(struct finder *f, struct xkd_image *img, bool loud)
 	struct xkd_err why = XKD_ERR_INIT;
 
 	xkd_buildid_hex(xkd_image_buildid(img), have);
-	note(f, xkd_image_path(img), *have ? have : "no build-id");
+	snprintf(why.msg, sizeof(why.msg), "%s%s: not the one wanted",
+		 *have ? "build-id " : "no build-id", have);
+	note(f, xkd_image_path(img), why.msg);
 	if (loud) {
 		/* the file last: a long path must not cost an id */
 		xkd_err_set(&why, XKD_MISMATCH, "%s needs build-id %s, not %s as in %s",
@@ -373,6 +375,13 @@ enum xkd_rc xkd_find_image(const struct xkd_sympath *sp, struct xkd_find_cache *
 	*img = NULL;
 	if (rc)
 		return rc;
+	if (log && log->on & 1u << XKD_LOG_FIND) {
+		char hex[XKD_BUILDID_HEX];
+
+		xkd_log(log, XKD_LOG_FIND, "looking for %s%s%s, build-id %s", want->name,
+			f.release ? " of " : "", f.release ? f.release : "",
+			want->id.n ? xkd_buildid_hex(&want->id, hex) : "not known");
+	}
 	search(&f, sp);
 	if (f.best) {
 		*img = xkd_image_ref(f.best);
@@ -381,6 +390,7 @@ enum xkd_rc xkd_find_image(const struct xkd_sympath *sp, struct xkd_find_cache *
 		*img = xkd_image_ref(f.wrong);
 	} else {
 		rc = nothing(&f, err);
+		xkd_log(log, XKD_LOG_FIND, "%s: none found, %zu looked at", want->name, f.looked);
 	}
 	xkd_image_unref(f.best);
 	xkd_image_unref(f.wrong);

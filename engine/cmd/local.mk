@@ -10,7 +10,7 @@ libxkd_a_SOURCES += \
 	engine/cmd/modules.h engine/cmd/pseudo.c engine/cmd/script.c engine/cmd/script.h \
 	engine/cmd/session.c engine/cmd/stop.c engine/cmd/words.c engine/cmd/words.h
 libxkd_a_SOURCES += engine/cmd/c_eval.c engine/cmd/c_locals.c engine/cmd/c_types.c engine/cmd/locals.h
-libxkd_a_SOURCES += engine/cmd/c_index.c
+libxkd_a_SOURCES += engine/cmd/c_index.c engine/cmd/c_trace.c
 libxkd_a_SOURCES += engine/cmd/c_source.c engine/cmd/c_symbolize.c engine/cmd/filekind.c \
 	engine/cmd/srcfile.c engine/cmd/srcfile.h engine/cmd/symbolize.c engine/cmd/symbolize.h \
 	engine/cmd/symtext.c engine/cmd/symtext.h

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "engine/cmd/logfile.h"
 #include "engine/os/os.h"
+#include "symbols/image_made.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +234,56 @@ static void banner(struct xkd_session *s, const struct xkd_buf *found)
 	}
 }
 
+#define BANNER_MODULES 300 /* more are not opened for a line of the banner */
+#define BANNER_NAMES 4
+
+/* Looks for it and puts it back: no module is loaded for the banner, nothing read from the target. */
+static bool has_file(struct xkd_target *t, const struct xkd_module *m)
+{
+	struct xkd_want want = { .name = m->name, .release = t->release[0] ? t->release : NULL,
+				 .id = m->id };
+	struct xkd_image *img = m->img;
+	struct xkd_err ignored;
+
+	if (img)
+		return !xkd_image_is_made(img);
+	if (xkd_find_image(&t->sympath, t->find, &want, t->log, &img, NULL, &ignored))
+		return false;
+	xkd_image_unref(img);
+	return true;
+}
+
+/* How many modules there are, and what to do about those that no file was found for. A kernel whose
+ * names came from memory has no files: that was said. */
+static void banner_modules(struct xkd_session *s)
+{
+	const struct xkd_module *k = xkd_target_kernel(s->t), *m;
+	size_t n = s->t->mods.n, missing = 0;
+	struct xkd_buf names = XKD_BUF_INIT;
+
+	if (!k || !k->img || xkd_image_is_made(k->img) || n < 2)
+		return;
+	for (size_t i = 1; i < n && n <= BANNER_MODULES; i++) {
+		m = s->t->mods.p[i];
+		if (has_file(s->t, m))
+			continue;
+		if (missing++ < BANNER_NAMES)
+			xkd_buf_printf(&names, "%s%s", missing > 1 ? ", " : "", m->name);
+	}
+	xkd_out_st(&s->out, XKD_ST_DIM, "%zu module%s", n - 1, n == 2 ? "" : "s");
+	if (!missing && n <= BANNER_MODULES)
+		xkd_out_st(&s->out, XKD_ST_DIM, n == 2 ? ", its file found" : ", all their files found");
+	if (missing) {
+		xkd_out_st(&s->out, XKD_ST_DIM, ", %zu without a file (", missing);
+		xkd_out_foreign(&s->out, XKD_ST_DIM, names.s, names.len);
+		xkd_out_st(&s->out, XKD_ST_DIM,
+			   "%s): give the folder of %s .ko with -y or .sympath+; lm tells more",
+			   missing > BANNER_NAMES ? ", ..." : "", missing > 1 ? "their" : "its");
+	}
+	xkd_out_end(&s->out);
+	xkd_buf_fini(&names);
+}
+
 /* For a recording: which kernel it is of. */
 static void note_kernel(struct xkd_target *t)
 {
@@ -281,6 +332,8 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 	note_kernel(s->t);
 	if (!rc || s->t->cpus.n)
 		banner(s, &found);
+	if (!rc && s->t->cpus.n)
+		banner_modules(s);
 	xkd_buf_fini(&found);
 	if (s->t->lost) {
 		if (err)

@@ -16,6 +16,11 @@ struct xkd_session {
 	struct xkd_target *t; /* NULL: none */
 	struct xkd_out out;   /* what commands print */
 	struct xkd_log log;
+	/* .packets and !sym: channels shown among the output, and what the log's sink was before */
+	unsigned log_shown;
+	void (*log_sink)(void *arg, enum xkd_log_chan chan, const char *line);
+	void (*log_progress)(void *arg, const char *what, uint64_t done, uint64_t total);
+	void *log_arg;
 	struct xkd_cancel cancel;
 	struct xkd_sympath sympath; /* before a target exists; copied into it */
 	struct xkd_arena cmd_arena; /* emptied after each typed line */
