@@ -98,12 +98,17 @@ static void cap_row(struct xkd_session *s)
 
 enum xkd_rc xkd_cmd_vertarget(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
+	struct xkd_buf of = XKD_BUF_INIT;
+	struct xkd_err ignored;
 	char text[128];
 	enum xkd_rc rc = xkd_arg_done(a, err);
 
 	if (rc)
 		return rc;
 	row(s, "target", s->t->uri);
+	if (s->t->be->ops->hint && !s->t->be->ops->hint(s->t->be, "recorded", &of, &ignored))
+		row(s, "recorded", of.s);
+	xkd_buf_fini(&of);
 	snprintf(text, sizeof(text), "%s, %zu CPU%s, system %s", s->t->arch->name, s->t->cpus.n,
 		 s->t->cpus.n == 1 ? "" : "s", s->t->os->name);
 	row(s, "machine", text);

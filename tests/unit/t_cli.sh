@@ -76,5 +76,12 @@ run 3 "no such socket" -k "gdb:$tmp/nosuch.sock" -c k
 has err 'nosuch\.sock' "no such socket: it is named"
 run 2 "a log that cannot be written" -k gdb:127.0.0.1:1 -o "$tmp/no/such/dir/log"
 has err 'no/such/dir/log' "a log that cannot be written is named"
+run 3 "a recording that is not there" -k replay:"$tmp/none"
+has err 'none: No such file' "a recording that is not there: says so"
+echo "hello" >"$tmp/text"
+run 3 "a recording that is none" -k replay:"$tmp/text"
+has err 'it is no recording of xkd' "a recording that is none: says so"
+run 3 "--record where nothing can be written" --record "$tmp/no/such" -k gdb:127.0.0.1:1
+has err 'cannot record to .*/no/such' "--record where nothing can be written: says so"
 echo "1..$n"
 exit $fail
