@@ -199,5 +199,5 @@ size_t xkd_line_word(const char *text)
 		n++;
 	while (is_word(text[n]))
 		n++;
-	return n ? n : 1;
+	return n || !text[0] ? n : 1; /* not beyond the end */
 }

@@ -45,4 +45,4 @@ tests_fuzz_replay_line_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_line.c
 tests_fuzz_replay_line_LDADD = $(XKD_TEST_LIBS)
 EXTRA_DIST += tests/fuzz/seeds/image/cut tests/fuzz/seeds/image/dwarf4 \
 	tests/fuzz/seeds/image/dwarf5 tests/fuzz/seeds/image/packed tests/fuzz/seeds/line/mixed \
-	tests/fuzz/seeds/line/open
+	tests/fuzz/seeds/line/open tests/fuzz/seeds/line/prefix-alone
