@@ -144,10 +144,10 @@ static size_t get(struct xkd_backend *be, uint64_t cpu, uint64_t addr, size_t n,
 	*rc = v.rc;
 	return v.done;
 }
-static enum xkd_rc put(struct xkd_backend *be, uint64_t addr, const char *bytes)
+static enum xkd_rc put(struct xkd_backend *be, uint64_t cpu, uint64_t addr, const char *bytes)
 {
 	struct xkd_iov v = { .addr = addr, .buf = (uint8_t *)bytes, .len = strlen(bytes) };
-	enum xkd_rc rc = be->ops->writev(be, XKD_MS_VIRT, 1, &v, 1, &err);
+	enum xkd_rc rc = be->ops->writev(be, XKD_MS_VIRT, cpu, &v, 1, &err);
 
 	return rc ? rc : v.rc;
 }
@@ -179,7 +179,9 @@ static void record(const char *path)
 	ok(be->ops->cpus(be, cpus, 4, &n, &err) == XKD_OK && n == 2, "CPUs pass through");
 	ok(get(be, 1, 0x1000, 4096, &rc) == 4096 && buf[9] == 63, "memory passes through");
 	ok(get(be, 1, 0x1f00, 512, &rc) == 256 && rc == XKD_NOTMAPPED, "a part of it, too");
-	ok(put(be, 0x1010, "hello") == XKD_OK, "a write");
+	ok(put(be, 2, 0x1040, "x") == XKD_OK && get(be, 2, 0x1040, 1, &rc) == 1, "an unread place");
+	ok(get(be, 1, 0x1800, 64, &rc) == 64, "what stays as it is");
+	ok(put(be, 1, 0x1010, "hello") == XKD_OK, "a write");
 	ok(get(be, 1, 0x1000, 64, &rc) == 64 && buf[16] == 'h', "read back");
 	ok(rax(be, 1, XKD_RG_INT, &rc) == 1, "registers");
 	(void)rax(be, 7, XKD_RG_INT, &rc);
@@ -188,6 +190,7 @@ static void record(const char *path)
 	ok(be->ops->resume(be, &step2, &err) == XKD_OK, "a step");
 	ok(be->ops->next_event(be, &ev, &err) == XKD_OK && ev.cpu_id == 2, "its end");
 	ok(get(be, 1, 0x1000, 4096, &rc) == 4096 && buf[0] == 1, "memory after it");
+	ok(get(be, 1, 0x1800, 64, &rc) == 64, "and what stayed");
 	(void)rax(be, 2, XKD_RG_INT | XKD_RG_SYS, &rc);
 	ok(be->ops->close(be, true, &err) == XKD_OK, "closed");
 }
@@ -209,8 +212,12 @@ static void first_stop(struct xkd_backend *be)
 	ok(get(be, 2, 0x1000, 16, &rc) == 0 && rc == XKD_NOTINDUMP, "another CPU was not asked");
 	ok(get(be, 1, 0x5000, 16, &rc) == 0 && rc == XKD_NOTINDUMP, "nor another place");
 	ok(get(be, 1, 0x1000, 32, &rc) == 32 && buf[16] == 112, "before a write: as it was");
-	ok(put(be, 0x1010, "jello") == XKD_UNSUPPORTED, "another write: %s", err.msg);
-	ok(put(be, 0x1010, "hello") == XKD_OK, "the write");
+	ok(get(be, 2, 0x1040, 1, &rc) == 0 && rc == XKD_NOTINDUMP,
+	   "read after a write alone: not known before it");
+	ok(put(be, 2, 0x1040, "x") == XKD_OK && get(be, 2, 0x1040, 1, &rc) == 1 && buf[0] == 'x',
+	   "but after it");
+	ok(put(be, 1, 0x1010, "jello") == XKD_UNSUPPORTED, "another write: %s", err.msg);
+	ok(put(be, 1, 0x1010, "hello") == XKD_OK, "the write");
 	ok(get(be, 1, 0x1000, 80, &rc) == 80 && buf[16] == 'h' && buf[70] == (uint8_t)(70 * 7),
 	   "after it: what was written, the rest as before");
 	ok(rax(be, 1, XKD_RG_INT, &rc) == 1, "registers");
@@ -240,6 +247,7 @@ static void second_stop(struct xkd_backend *be)
 	   "its end");
 	ok(be->ops->next_event(be, &ev, &err) == XKD_OK && ev.kind == XKD_EV_NONE, "once");
 	ok(get(be, 1, 0x1000, 8, &rc) == 8 && buf[0] == 1, "memory of the second stop");
+	ok(get(be, 1, 0x1800, 64, &rc) == 64 && !buf[0], "what stayed the same");
 	ok(rax(be, 2, XKD_RG_INT, &rc) == 0x102, "registers of the second stop");
 	ok(!rax(be, 1, XKD_RG_INT, &rc) && rc == XKD_UNSUPPORTED, "none of the first");
 	ok(be->ops->resume(be, &step2, &err) == XKD_UNSUPPORTED &&
