@@ -94,6 +94,8 @@ static const struct {
 	{ "lsa", "lsa @$ip" },
 	{ ".srcpath", ".srcpath + /usr/src/linux-6.1" },
 	{ ".srcmap", ".srcmap /build/linux=/home/me/linux" },
+	{ ".packets", ".packets on; r; .packets off" },
+	{ "!sym", "!sym noisy; .reload /f kvm" },
 	{ ".symbolize", ".symbolize oops.txt" },
 };
 

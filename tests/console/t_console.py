@@ -34,7 +34,7 @@ class Screen:
     """xkd in a terminal of 100 by 24."""
 
     def __init__(self, folder, *args, env=()):
-        self.tmux = ["tmux", "-f", "/dev/null", "-S", os.path.join(folder, "tmux")]
+        self.tmux = ["tmux", "-f", "/dev/null", "-S", tempfile.mktemp("", "tmux.", folder)]
         command = ["env", f"HOME={folder}", f"XDG_STATE_HOME={folder}", *env, XKD, *args]
         self.run("new-session", "-d", "-x", "100", "-y", "24", " ".join(map(quote, command)) +
                  "; echo status $?; sleep 100")
@@ -119,7 +119,7 @@ def pager(folder, program):
     ok("short" in got, "short output is not paged", got)
     got = s.line(".pager off", r"not paged\n.*kd> *$")
     got = s.line(".help", r"joins\s+commands\.\n.*kd> *$")
-    ok("kd>" in got.splitlines()[-1], ".pager off", got[-300:])
+    ok(got.endswith("kd>"), ".pager off", got[-300:])
     s.line(".pager on", r"is paged\n.*kd> *$")
     got = s.line(".help | less", r"\n(:|\(END\))$")
     ok(got.endswith(":"), "COMMAND | less", got)
@@ -175,8 +175,10 @@ def main():
             if os.environ.get("XKD_TMUX_GUEST"):
                 guest(folder, os.environ["XKD_TMUX_GUEST"])
         finally:
-            subprocess.run(["tmux", "-S", os.path.join(folder, "tmux"), "kill-server"], check=False,
-                           stderr=subprocess.DEVNULL)
+            for name in os.listdir(folder):
+                if name.startswith("tmux."):
+                    subprocess.run(["tmux", "-S", os.path.join(folder, name), "kill-server"],
+                                   check=False, stderr=subprocess.DEVNULL)
     print(f"1..{n}")
     sys.exit(1 if failed else 0)
 
