@@ -13,6 +13,7 @@ struct found {
 	struct xkd_symref ref;
 	const char *host;
 	uint64_t host_addr;
+	bool bare; /* no symbol has this name here: foo of foo.isra.0, or a replaced definition */
 };
 struct match {
 	XKD_VEC(struct found) v;
@@ -105,6 +106,7 @@ static bool collect_inline(void *arg, const struct xkd_inlref *r)
 				      .size = r->size,
 				      .type = STT_FUNC,
 				      .bind = STB_LOCAL };
+	f->bare = !r->inlined;
 	if (r->inlined)
 		f->host = xkd_arena_strdup(arena, r->host ? r->host : "");
 	f->host_addr = r->host_addr;
@@ -178,6 +180,20 @@ struct x_opts {
 	uint64_t size;
 };
 
+/* What stands at the place of a function that no symbol names so. */
+static void print_bare(struct xkd_session *s, const struct xkd_symref *r)
+{
+	struct xkd_symref at;
+	bool has = !xkd_sym_at(s->t, r->addr, &at, NULL) && at.addr == r->addr;
+
+	if (has && !strcmp(at.name, r->name)) /* asked for by its base name */
+		return;
+	if (has)
+		xkd_out_st(&s->out, XKD_ST_DIM, " (no symbol, but %s)", at.name);
+	else
+		xkd_out_st(&s->out, XKD_ST_DIM, " (no symbol: another definition replaced it)");
+}
+
 static void print_row(struct xkd_session *s, const struct found *f, const struct x_opts *o)
 {
 	const struct xkd_symref *r = &f->ref;
@@ -204,6 +220,8 @@ static void print_row(struct xkd_session *s, const struct found *f, const struct
 		xkd_out_key(&s->out, XKD_ST_SYM, "host", "%s", f->host);
 		xkd_out_st(&s->out, XKD_ST_DIM, ")");
 	}
+	if (f->bare)
+		print_bare(s, r);
 	xkd_out_end(&s->out);
 }
 

@@ -37,7 +37,8 @@ with Guest() as g:
     bad = []
     for (module, name), text in zip(chosen, answers(out, len(chosen))):
         got = {addr(m[1]) for m in re.finditer(
-            rf"^({ADDR})\s+{re.escape(module)}!{re.escape(name)}(?![\w.$])", text, re.M)}
+            # inlined copies and replaced weak definitions have no symbol of their own
+            rf"^({ADDR})\s+{re.escape(module)}!{re.escape(name)}(?![\w.$])(?! \((?:inlined|no symbol))", text, re.M)}
         if got != names[module, name]:
             bad.append(f"{module}!{name}: got {sorted(map(show, got))} "
                        f"want {sorted(map(show, names[module, name]))}")
