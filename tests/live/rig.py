@@ -179,7 +179,12 @@ class Guest:
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def ask(self, command, timeout=20):
-        status, out = ask(self.dir, command, timeout)
+        try:
+            status, out = ask(self.dir, command, timeout)
+        except Timeout:
+            # An emulated machine on a busy host may lose a line: what is asked here may be asked twice.
+            print(f"# asked again: {command[:60]}")
+            status, out = ask(self.dir, command, timeout)
         return out.decode("utf-8", "replace")
 
     def serial(self):

@@ -49,9 +49,10 @@ with Guest("--append", "pti=on xkd.novm") as g:
         time.sleep(0.1)
     tap.equal(all_user, 3, "pti: attached with all CPUs in user mode; modules, memory, types, stacks are right")
 
-with Guest("--append", "xkd.novm") as g:
-    mods, version = modules(g), g.ask("cat /proc/version").strip()
-    for mode, pc in (("spin32", "00000000`0000100"), ("spin64", "ffffffff`8100100")):
+# A guest each: one whose VM spins may be slow to end it.
+for mode, pc in (("spin32", "00000000`0000100"), ("spin64", "ffffffff`8100100")):
+    with Guest("--append", "xkd.novm") as g:
+        mods, version = modules(g), g.ask("cat /proc/version").strip()
         g.ask(f"/vm {mode} </dev/null >/dev/null 2>&1 & sleep 1")
         pid = int(g.ask("pidof vm"))
         guest = None
@@ -81,5 +82,4 @@ with Guest("--append", "xkd.novm") as g:
         tap.equal(named(lm), mods, f"{mode}: modules read right")
         tap.ok(version[:40] in banner, f"{mode}: kernel memory reads right", banner)
         tap.ok(g.goes_on(), f"{mode}: the guest goes on")
-        g.ask("killall vm; sleep 0.3")
 tap.done()
