@@ -51,28 +51,14 @@ static bool effective(const struct xkd_ctx *ctx, uint64_t *val)
 	size_t n = 0;
 	struct xkd_insn in;
 	struct xkd_err ignored;
-	uint64_t pc, base = 0, index = 0, seg = 0;
+	uint64_t pc, off;
 
 	if (!reg(ctx, arch->pc, &pc))
 		return false;
 	(void)!xkd_ctx_read(ctx, pc, bytes, sizeof(bytes), &n, &ignored);
 	if (!n || arch->disasm(arch->mode(&ctx->regs), pc, bytes, n, &in, &ignored))
 		return false;
-	if (in.has_rip_mem) {
-		*val = in.rip_mem;
-		return true;
-	}
-	if (!in.has_mem || (in.mem_base >= 0 && !reg(ctx, in.mem_base, &base)) ||
-	    (in.mem_index >= 0 && !reg(ctx, in.mem_index, &index)))
-		return false;
-	if (in.mem_seg >= 0) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "%s_base", arch->reg_names[in.mem_seg]);
-		(void)!reg_named(ctx, name, &seg); /* only fs and gs have one that counts */
-	}
-	*val = seg + base + index * (uint64_t)in.mem_scale + (uint64_t)in.mem_disp;
-	return true;
+	return in.has_mem && arch->ea(&ctx->regs, &in, &off, val);
 }
 
 static bool of_task(const struct xkd_ctx *ctx, const char *name, uint64_t *val)

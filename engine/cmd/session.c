@@ -408,11 +408,7 @@ static enum xkd_rc need_target(const struct xkd_session *s, struct xkd_err *err)
 {
 	if (!s->t)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "there is no target");
-	if (s->t->lost)
-		return xkd_err_set(err, XKD_TRANSPORT, "the connection to %s is lost", s->t->uri);
-	if (s->t->running)
-		return xkd_err_set(err, XKD_RUNNING, "the target runs; halt it first");
-	return XKD_OK;
+	return xkd_target_stopped(s->t, err);
 }
 
 enum xkd_rc xkd_session_ctx(struct xkd_session *s, const struct xkd_ctx **ctx, struct xkd_err *err)

@@ -321,20 +321,11 @@ static void hide_patches(struct xkd_target *t, uint64_t addr, uint8_t *buf, size
 	}
 }
 
-static enum xkd_rc usable(struct xkd_target *t, struct xkd_err *err)
-{
-	if (t->lost)
-		return xkd_err_set(err, XKD_TRANSPORT, "the connection to %s is lost", t->uri);
-	if (t->running)
-		return xkd_err_set(err, XKD_RUNNING, "the target is running; press Ctrl-C first");
-	return XKD_OK;
-}
-
 enum xkd_rc xkd_mem_read(struct xkd_target *t, const struct xkd_space *sp, uint64_t addr, void *buf,
 			 size_t len, size_t *done, struct xkd_err *err)
 {
 	size_t got = 0;
-	enum xkd_rc rc = usable(t, err);
+	enum xkd_rc rc = xkd_target_stopped(t, err);
 
 	if (rc || !len)
 		goto out;
@@ -403,7 +394,7 @@ enum xkd_rc xkd_mem_write(struct xkd_target *t, const struct xkd_space *sp, uint
 			  const void *buf, size_t len, size_t *done, struct xkd_err *err)
 {
 	size_t total = 0;
-	enum xkd_rc rc = usable(t, err);
+	enum xkd_rc rc = xkd_target_stopped(t, err);
 
 	if (!rc && (!(t->caps & XKD_CAP_WRITE_MEM) || !t->be->ops->writev))
 		rc = xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot write memory", t->uri);
@@ -431,7 +422,7 @@ enum xkd_rc xkd_mem_xlat(struct xkd_target *t, const struct xkd_space *sp, uint6
 			 struct xkd_xlat *x, struct xkd_err *err)
 {
 	struct xkd_paging pg;
-	enum xkd_rc rc = usable(t, err);
+	enum xkd_rc rc = xkd_target_stopped(t, err);
 
 	*x = (struct xkd_xlat){ 0 };
 	if (rc)

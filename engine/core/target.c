@@ -143,7 +143,7 @@ enum xkd_rc xkd_target_close(struct xkd_target *t, bool leave_halted, struct xkd
 	return rc;
 }
 
-static enum xkd_rc need_stopped(struct xkd_target *t, struct xkd_err *err)
+enum xkd_rc xkd_target_stopped(const struct xkd_target *t, struct xkd_err *err)
 {
 	if (t->lost)
 		return xkd_err_set(err, XKD_TRANSPORT, "the connection to %s is lost", t->uri);
@@ -165,7 +165,7 @@ enum xkd_rc xkd_target_regs(struct xkd_target *t, int cpu, unsigned groups,
 {
 	struct xkd_regblob *blob;
 	struct xkd_cpu *c;
-	enum xkd_rc rc = need_stopped(t, err);
+	enum xkd_rc rc = xkd_target_stopped(t, err);
 
 	if (rc)
 		return rc;
@@ -229,7 +229,7 @@ int xkd_target_cpu_by_id(const struct xkd_target *t, uint64_t id)
 
 enum xkd_rc xkd_target_resume(struct xkd_target *t, const struct xkd_resume *r, struct xkd_err *err)
 {
-	enum xkd_rc rc = need_stopped(t, err);
+	enum xkd_rc rc = xkd_target_stopped(t, err);
 
 	if (rc)
 		return rc;
@@ -247,7 +247,7 @@ enum xkd_rc xkd_target_resume(struct xkd_target *t, const struct xkd_resume *r, 
 
 enum xkd_rc xkd_target_halt(struct xkd_target *t, struct xkd_err *err)
 {
-	return t->lost ? need_stopped(t, err) : noted(t, t->be->ops->halt(t->be, err));
+	return t->lost ? xkd_target_stopped(t, err) : noted(t, t->be->ops->halt(t->be, err));
 }
 
 /* Takes in one event; true when it is one to return. */

@@ -124,6 +124,8 @@ enum xkd_rc xkd_kread_str(struct xkd_target *t, uint64_t addr, char *buf, size_t
 void xkd_target_dirty(struct xkd_target *t); /* after a write by other ways: drop caches */
 
 /* --- run state (engine/run uses these; commands use engine/run) --- */
+/* Can it be asked now? TRANSPORT when the connection is lost, RUNNING when it runs. */
+enum xkd_rc xkd_target_stopped(const struct xkd_target *t, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_target_resume(struct xkd_target *t, const struct xkd_resume *r,
 			      struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_target_halt(struct xkd_target *t, struct xkd_err *err) XKD_MUST;
