@@ -92,6 +92,22 @@ struct xkd_insn {
 };
 enum xkd_cpumode { XKD_MODE_16, XKD_MODE_32, XKD_MODE_64 };
 
+/* An instruction's effect: registers to set (the program counter last), then at most one store. */
+struct xkd_carry {
+	struct {
+		int reg;
+		uint64_t val;
+	} set[4];
+	size_t nset;
+	unsigned store_size; /* 0: none */
+	uint64_t store_addr, store_val;
+	uint8_t len; /* of the instruction */
+};
+struct xkd_carry_mem { /* linear addresses; false: cannot be read */
+	bool (*read)(void *arg, uint64_t addr, void *buf, size_t len);
+	void *arg;
+};
+
 struct xkd_arch {
 	const char *name;
 	const char *const *reg_names;
@@ -131,6 +147,10 @@ struct xkd_arch {
 	 * no operand or a register is unknown. */
 	bool (*ea)(const struct xkd_regs *regs, const struct xkd_insn *insn, uint64_t *off,
 		   uint64_t *addr);
+	/* What the instruction in bytes would do to a CPU with these registers. False: not one of those
+	 * that can be carried out for it; out is then of no use. */
+	bool (*carry)(const struct xkd_regs *regs, const uint8_t *bytes, size_t n,
+		      const struct xkd_carry_mem *mem, struct xkd_carry *out);
 	/* The register that is the same as a model-specific one (efer, fs_base ...); -1: none */
 	int (*reg_from_msr)(uint32_t msr);
 	/* Bits that a register has (its printed width); 64 at most. */

@@ -79,3 +79,6 @@ tests_unit_t_dmesg_LDADD = $(XKD_TEST_LIBS)
 tests_unit_t_dmesg_old_SOURCES = tests/unit/t_dmesg.c tests/unit/mock.c tests/unit/mock.h
 tests_unit_t_dmesg_old_CPPFLAGS = $(AM_CPPFLAGS) -DOLD_LOG
 tests_unit_t_dmesg_old_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_carry
+tests_unit_t_carry_SOURCES = tests/unit/t_carry.c
+tests_unit_t_carry_LDADD = $(XKD_TEST_LIBS)

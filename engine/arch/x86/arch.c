@@ -30,5 +30,6 @@ const struct xkd_arch xkd_arch_x86 = {
 	.walk = xkd_x86_walk,
 	.disasm = xkd_x86_disasm,
 	.ea = xkd_x86_ea,
+	.carry = xkd_x86_carry,
 	.regs_print = xkd_x86_regs_print,
 };
