@@ -102,7 +102,7 @@ struct xkd_index *xkd_image_index(struct xkd_image *img)
 		return ix;
 	img->index = ix = xkd_calloc(1, sizeof(*ix));
 	ix->img = img;
-	ix->job.pipe = ix->job.mem = -1;
+	ix->job.worker = XKD_WORKER_NONE;
 	if (!xkd_image_has_dwarf(img)) {
 		ix->state = XKD_IX_NODWARF;
 		return ix;
@@ -162,17 +162,14 @@ static enum xkd_rc open_file(struct xkd_index *ix, struct xkd_err *err)
 
 static enum xkd_rc open_memory(struct xkd_index *ix, struct xkd_err *err)
 {
-	struct stat st;
 	enum xkd_rc rc;
-	void *map = MAP_FAILED;
 
-	if (!fstat(ix->job.mem, &st) && st.st_size > 0)
-		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, ix->job.mem, 0);
-	if (map == MAP_FAILED)
-		return xkd_err_set(err, XKD_IO, "mapping the index: %m");
-	ix->map = map;
-	ix->size = (size_t)st.st_size;
-	rc = xkd_ixstore_map(map, ix->size, &ix->meta.key, ix->meta.id, &ix->store, err);
+	if (!ix->job.bytes)
+		return xkd_err_set(err, XKD_BADDATA, "the builder handed nothing over");
+	ix->map = ix->job.bytes;
+	ix->size = ix->job.size;
+	ix->job.bytes = NULL;
+	rc = xkd_ixstore_map(ix->map, ix->size, &ix->meta.key, ix->meta.id, &ix->store, err);
 	if (!rc)
 		ix->state = XKD_IX_READY;
 	return rc;

@@ -4,6 +4,7 @@
 #define XKD_SYMBOLS_INDEX_INT_H
 #include "base/map.h"
 #include "base/vec.h"
+#include "base/worker.h"
 #include "symbols/index.h"
 
 #define XKD_IX_FORMAT 1 /* of the file; another one is rebuilt */
@@ -126,15 +127,16 @@ enum xkd_rc xkd_ixstore_files(struct xkd_ixstore *s, const char *path,
 
 /* --- index_job.c: the child process --- */
 struct xkd_ixjob {
-	int pid;	     /* of the child, 0: none */
-	int pipe;	     /* what it tells */
-	int mem;	     /* where it writes when no file can be kept */
+	struct xkd_worker worker;
 	struct xkd_log *log; /* what the child warns of */
 	uint64_t done, total;
 	bool told, in_file; /* it said how it ended; the file is in place */
 	int signal;	    /* that ended it before it said anything, 0: none */
 	enum xkd_rc rc;
 	char msg[400]; /* the reason for rc, or for not being in a file */
+	/* the index when it is in no file; mapped, page-aligned; whoever takes it sets bytes NULL */
+	uint8_t *bytes;
+	size_t size, have;
 };
 /* path NULL: in memory only. The image stays open until the job is left. */
 enum xkd_rc xkd_ixjob_start(struct xkd_ixjob *j, struct xkd_image *img, const char *path,

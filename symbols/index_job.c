@@ -1,23 +1,18 @@
-/* The builder's process: a fork of ourselves that reads the debug info, whatever is in there, so
- * that a session with a stopped guest does not die of it. Invariants: the child keeps none of our
- * descriptors but the two it writes to (a debugged target's connection must end with us), hears no
- * terminal, repaints nothing and leaves by _exit; the file appears complete under its name or not
- * at all; all it tells fits one atomic write of a pipe. */
+/* The builder's process: a worker that reads the debug info, whatever is in there, so that a session
+ * with a stopped guest does not die of it. Invariants: the child repaints nothing; the file appears
+ * complete under its name or not at all; each note fits one atomic write of the pipe; where no file
+ * can be kept the index itself follows the last note (a limit on files does not bind a pipe). */
 #include "base/str.h"
 #include "symbols/dwarf.h"
 #include "symbols/index_int.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +23,7 @@ enum note_kind { NOTE_PROGRESS, NOTE_WARN, NOTE_DONE };
 struct note {
 	uint8_t kind, rc;
 	bool in_file;
-	uint64_t done, total;
+	uint64_t done, total; /* DONE: bytes that follow */
 	char text[400];
 };
 
@@ -38,7 +33,7 @@ struct child {
 	struct xkd_image *img;
 	const char *path;
 	const struct xkd_ixmeta *meta;
-	int pipe, mem;
+	int pipe;
 	const char *test; /* XKD_TEST_INDEX: what a test wants to go wrong */
 };
 
@@ -64,62 +59,6 @@ static void child_log(void *arg, enum xkd_log_chan chan, const char *line)
 		return;
 	snprintf(n.text, sizeof(n.text), "%.399s", line);
 	tell(arg, &n);
-}
-
-/* Only the two descriptors stay, at numbers of their own; the rest is /dev/null or closed. */
-static void child_descriptors(struct child *c)
-{
-	int null = open("/dev/null", O_RDWR), top;
-	long max = sysconf(_SC_OPEN_MAX);
-
-	if (null >= 0) {
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(null, 2);
-	}
-	c->pipe = fcntl(c->pipe, F_DUPFD, 3);
-	c->mem = fcntl(c->mem, F_DUPFD, 3);
-	top = c->pipe > c->mem ? c->pipe : c->mem;
-	for (int fd = 3; fd <= top; fd++)
-		if (fd != c->pipe && fd != c->mem)
-			close(fd);
-	if (close_range((unsigned)top + 1, ~0U, 0))
-		for (long fd = top + 1; fd < max && fd < 65536; fd++)
-			close((int)fd);
-}
-
-static void child_signals(void)
-{
-	static const int off[] = { SIGINT, SIGQUIT, SIGHUP, SIGPIPE, SIGXFSZ, SIGTSTP, SIGWINCH };
-	static const int plain[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGXCPU };
-	struct rlimit none = { 0, 0 }, cpu = { CPU_SECONDS, CPU_SECONDS };
-	sigset_t all;
-
-	for (size_t i = 0; i < XKD_COUNT(off); i++)
-		signal(off[i], SIG_IGN);
-	for (size_t i = 0; i < XKD_COUNT(plain); i++)
-		signal(plain[i], SIG_DFL);
-	sigfillset(&all);
-	sigprocmask(SIG_UNBLOCK, &all, NULL);
-	setpgid(0, 0);
-	setrlimit(RLIMIT_CORE, &none);
-	setrlimit(RLIMIT_CPU, &cpu);
-	prctl(PR_SET_NAME, "xkd-index");
-}
-
-static bool write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n) {
-		ssize_t got = write(fd, p, n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		p += got;
-		n -= (size_t)got;
-	}
-	return true;
 }
 
 /* What builders that were killed have left. */
@@ -148,7 +87,7 @@ static bool put_file(const char *path, const uint8_t *bytes, size_t n, char *why
 	sweep(tmp.s);
 	xkd_buf_str(&tmp, "/.new-XXXXXX");
 	fd = mkstemp(tmp.s);
-	if (fd < 0 || !write_all(fd, bytes, n) || fdatasync(fd))
+	if (fd < 0 || !xkd_fd_write(fd, bytes, n) || fdatasync(fd))
 		e = errno;
 	if (fd >= 0 && close(fd) && !e)
 		e = errno;
@@ -162,24 +101,9 @@ static bool put_file(const char *path, const uint8_t *bytes, size_t n, char *why
 	return !e;
 }
 
-static void keep(struct child *c, const uint8_t *bytes, size_t n, struct note *done)
+static void child_main(void *arg, int fd)
 {
-	if (c->path) {
-		done->in_file = put_file(c->path, bytes, n, done->text, sizeof(done->text));
-		if (done->in_file)
-			return;
-	}
-	if (!write_all(c->mem, bytes, n)) {
-		size_t len = strlen(done->text);
-
-		done->rc = XKD_IO;
-		snprintf(done->text + len, sizeof(done->text) - len,
-			 "%scannot keep it in memory: %s", len ? "; " : "", strerror(errno));
-	}
-}
-
-static void child_main(struct child *c)
-{
+	struct child *c = arg;
 	struct xkd_log log = {
 		.on = 1u << XKD_LOG_WARN, .sink = child_log, .arg = c, .progress = child_progress
 	};
@@ -191,8 +115,7 @@ static void child_main(struct child *c)
 	uint8_t *bytes;
 	size_t n;
 
-	child_descriptors(c);
-	child_signals();
+	c->pipe = fd;
 	if (inherited)
 		*inherited = log;
 	if (!xkd_image_dwarf(c->img, &d, &err))
@@ -206,10 +129,13 @@ static void child_main(struct child *c)
 		done.rc = (uint8_t)xkd_ixstore_make(&rows, c->meta, &log, &bytes, &n, &err);
 	if (done.rc)
 		snprintf(done.text, sizeof(done.text), "%.399s", err.msg);
-	else
-		keep(c, bytes, n, &done);
+	else if (c->path)
+		done.in_file = put_file(c->path, bytes, n, done.text, sizeof(done.text));
+	if (!done.rc && !done.in_file)
+		done.total = n;
 	tell(c, &done);
-	_exit(0);
+	if (done.total)
+		(void)!xkd_fd_write(fd, bytes, n);
 }
 
 /* --- the parent --- */
@@ -220,30 +146,25 @@ enum xkd_rc xkd_ixjob_start(struct xkd_ixjob *j, struct xkd_image *img, const ch
 	struct child c = {
 		.img = img, .path = path, .meta = meta, .test = getenv("XKD_TEST_INDEX")
 	};
-	int p[2], e;
 
-	*j = (struct xkd_ixjob){ .pipe = -1, .mem = -1, .log = xkd_image_log(img) };
-	if (pipe2(p, O_CLOEXEC))
-		return xkd_err_set(err, XKD_IO, "starting the index builder: %m");
-	c.pipe = p[1];
-	c.mem = memfd_create("xkd-index", MFD_CLOEXEC);
-	if (c.mem >= 0)
-		j->pid = fork();
-	e = errno;
-	if (c.mem >= 0 && !j->pid)
-		child_main(&c);
-	close(p[1]);
-	if (c.mem < 0 || j->pid < 0) {
-		close(p[0]);
-		if (c.mem >= 0)
-			close(c.mem);
-		j->pid = 0;
-		return xkd_err_set(err, XKD_IO, "starting the index builder: %s", strerror(e));
-	}
-	j->pipe = p[0];
-	j->mem = c.mem;
-	fcntl(j->pipe, F_SETFL, O_NONBLOCK);
+	*j = (struct xkd_ixjob){ .log = xkd_image_log(img) };
+	if (xkd_worker_start(&j->worker, "xkd-index", CPU_SECONDS, child_main, &c, err))
+		return xkd_err_prepend(err, XKD_IO, "starting the index builder");
 	return XKD_OK;
+}
+
+/* Where the index goes that comes through the pipe. */
+static void make_room(struct xkd_ixjob *j, size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		j->rc = XKD_NOMEM;
+		snprintf(j->msg, sizeof(j->msg), "cannot keep it in memory: %s", strerror(errno));
+		return;
+	}
+	j->bytes = p;
+	j->size = n;
 }
 
 static void heed(struct xkd_ixjob *j, struct note *n)
@@ -262,39 +183,42 @@ static void heed(struct xkd_ixjob *j, struct note *n)
 		j->rc = (enum xkd_rc)n->rc;
 		j->in_file = n->in_file;
 		snprintf(j->msg, sizeof(j->msg), "%s", n->text);
+		if (!j->rc && !j->in_file && n->total && n->total <= SIZE_MAX / 2)
+			make_room(j, (size_t)n->total);
 		break;
 	}
 }
 
-/* The pipe is at its end: the child is gone, or as good as. */
 static void ended(struct xkd_ixjob *j)
 {
-	int st = 0;
-
-	while (waitpid(j->pid, &st, 0) < 0 && errno == EINTR)
-		;
-	close(j->pipe);
-	j->pipe = -1;
-	j->pid = 0;
-	if (j->told)
-		return;
-	j->rc = XKD_BADDATA;
-	j->signal = WIFSIGNALED(st) ? WTERMSIG(st) : 0;
+	if (!j->told) {
+		j->rc = XKD_BADDATA;
+		j->signal = j->worker.signal;
+	} else if (j->have < j->size) {
+		j->rc = XKD_IO;
+		snprintf(j->msg, sizeof(j->msg), "the builder ended before it had handed it over");
+	}
 }
 
 bool xkd_ixjob_poll(struct xkd_ixjob *j, int ms)
 {
-	struct pollfd pfd = { .fd = j->pipe, .events = POLLIN };
 	struct note n;
 	ssize_t got;
 
-	if (!j->pid)
+	if (j->worker.fd < 0)
 		return true;
-	if (poll(&pfd, 1, ms) <= 0)
-		return false;
-	while ((got = read(j->pipe, &n, sizeof(n))) == (ssize_t)sizeof(n))
-		heed(j, &n);
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	do {
+		if (j->bytes && j->have < j->size) {
+			got = xkd_worker_read(&j->worker, j->bytes + j->have, j->size - j->have, ms);
+			j->have += got > 0 ? (size_t)got : 0;
+		} else {
+			got = xkd_worker_read(&j->worker, &n, sizeof(n), ms);
+			if (got == (ssize_t)sizeof(n))
+				heed(j, &n);
+		}
+		ms = 0;
+	} while (got > 0);
+	if (!got)
 		return false;
 	ended(j);
 	return true;
@@ -302,13 +226,8 @@ bool xkd_ixjob_poll(struct xkd_ixjob *j, int ms)
 
 void xkd_ixjob_leave(struct xkd_ixjob *j, bool end)
 {
-	if (j->pid && end)
-		kill(j->pid, SIGKILL);
-	if (j->pid)
-		waitpid(j->pid, NULL, end ? 0 : WNOHANG);
-	if (j->pipe >= 0)
-		close(j->pipe);
-	if (j->mem >= 0)
-		close(j->mem);
-	*j = (struct xkd_ixjob){ .pipe = -1, .mem = -1 };
+	xkd_worker_leave(&j->worker, end);
+	if (j->bytes)
+		munmap(j->bytes, j->size);
+	*j = (struct xkd_ixjob){ .worker = XKD_WORKER_NONE };
 }

@@ -4,28 +4,13 @@
 #include "engine/cmd/srcfile.h"
 #include "base/str.h"
 #include "base/vec.h"
-#include <errno.h>
+#include "base/worker.h"
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SOURCE_MAX (64u << 20)
-
-static bool read_all(int fd, char *p, size_t n)
-{
-	while (n) {
-		ssize_t got = read(fd, p, n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		p += got;
-		n -= (size_t)got;
-	}
-	return true;
-}
 
 static void find_lines(struct xkd_source *src)
 {
@@ -56,7 +41,7 @@ static bool open_path(const char *path, struct xkd_source *src)
 	if (good) {
 		src->size = (size_t)st.st_size;
 		src->text = xkd_malloc(src->size + 1);
-		good = read_all(fd, src->text, src->size);
+		good = xkd_fd_read(fd, src->text, src->size);
 		if (!good)
 			free(src->text);
 	}
