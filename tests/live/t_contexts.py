@@ -25,7 +25,7 @@ with Guest("--append", "xkd.novm") as g:
            "NMI: the stack crosses to the interrupted code", k)
     tap.ok(re.search(r"^\* +\d+  nmi +off +[0-9a-f]{2}1", rows, re.M), "NMI: !cpus says so, and its count", rows)
 
-    status, out = g.xkd(mark(["bp lk!tick_sched_timer", "g", "!cpus", "bc *"]), 60)
+    status, out = g.xkd(mark(["bp lk!hrtimer_interrupt", "g", "!cpus", "bc *"]), 60)
     _, hit, rows, _ = answers(out, 4)
     tap.ok(re.search(r"^\* +\d+  irq +off +[0-9a-f]{3}1", rows, re.M), "interrupt: !cpus says so", hit + rows)
 
