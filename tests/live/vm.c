@@ -13,7 +13,7 @@
  * line comes only while the inner VM runs, so a test that sees it knows that
  * the kernel, its scheduler and KVM go on.
  *
- * usage: vm [PAUSE_US]    microseconds to sleep after each round (default 500,
+ * usage: vm [PAUSE_US]    microseconds to sleep after each round (default 5000,
  *                         which leaves the machine around it some air; 0 = none)
  *        vm spin32        a guest in protected mode that never leaves by itself
  *        vm spin64        the same in long mode, at a kernel's addresses
@@ -103,7 +103,7 @@ static void spin_state(uint8_t *mem, struct kvm_sregs *sregs, struct kvm_regs *r
 int main(int argc, char **argv)
 {
 	int spin = argc > 1 && !strncmp(argv[1], "spin", 4);
-	long pause_us = argc > 1 && !spin ? strtol(argv[1], NULL, 0) : 500;
+	long pause_us = argc > 1 && !spin ? strtol(argv[1], NULL, 0) : 5000;
 	uint64_t rounds = 0;
 	int64_t next = 0;
 
