@@ -32,8 +32,13 @@ static void emit(struct machine *m)
 
 static void end_sequence(struct machine *m)
 {
-	while (m->rows.n > m->first && m->rows.p[m->rows.n - 1].addr >= m->r.addr)
-		m->rows.n--;
+	size_t n = m->first;
+
+	/* not only the last ones: a broken program goes back and forth */
+	for (size_t i = m->first; i < m->rows.n; i++)
+		if (m->rows.p[i].addr < m->r.addr)
+			m->rows.p[n++] = m->rows.p[i];
+	m->rows.n = n;
 	if (m->rows.n > m->first) {
 		m->r.end = true;
 		emit(m);
