@@ -18,14 +18,14 @@ struct search {
 	char last[512]; /* a candidate that did not fit, and its build-id */
 };
 
-static bool sym_addr(struct xkd_image *img, const char *name, uint64_t *addr)
+/* A shape that is one variable or function. */
+static bool var_of(struct xkd_image *img, enum linux_shape_id id, uint64_t *addr)
 {
-	struct xkd_sym s;
-	size_t n;
+	struct linux_fit fit;
 
-	if (xkd_image_sym_named(img, name, &s, &n))
+	if (!linux_shape_of_image(img, id, &fit))
 		return false;
-	*addr = s.addr;
+	*addr = fit.at[AT_VAR].off;
 	return true;
 }
 
@@ -37,7 +37,7 @@ static bool has_banner(struct search *s, struct xkd_image *img, int64_t slide)
 	char got[sizeof(word)];
 	uint64_t a;
 
-	return sym_addr(img, "linux_banner", &a) &&
+	return var_of(img, SHAPE_BANNER, &a) &&
 	       !xkd_mem_read(s->t, &s->v->sp, a + (uint64_t)slide, got, sizeof(word) - 1, NULL,
 			     &ignored) &&
 	       !memcmp(got, word, sizeof(word) - 1);
@@ -63,12 +63,11 @@ static bool try_candidate(void *arg, struct xkd_image *img)
 	uint64_t a;
 
 	s->tried++;
-	if (s->handler && (sym_addr(img, "asm_exc_divide_error", &a) ||
-			   sym_addr(img, "divide_error", &a)) &&
+	if (s->handler && var_of(img, SHAPE_GATE0, &a) &&
 	    fits(s, img, (int64_t)(s->handler - a))) {
 		s->slide = (int64_t)(s->handler - a);
 		s->how = "IDT";
-	} else if (s->text && sym_addr(img, "_text", &a) && fits(s, img, (int64_t)(s->text - a))) {
+	} else if (s->text && var_of(img, SHAPE_IMAGE, &a) && fits(s, img, (int64_t)(s->text - a))) {
 		s->slide = (int64_t)(s->text - a);
 		s->how = "page tables";
 	} else {
@@ -111,7 +110,7 @@ static bool booted(struct xkd_target *t, const struct linux_view *v, struct xkd_
 	uint8_t b[4];
 	uint64_t a;
 
-	return !sym_addr(img, "system_state", &a) ||
+	return !var_of(img, SHAPE_BOOT_STATE, &a) ||
 	       (!xkd_mem_read(t, &v->sp, a + (uint64_t)slide, b, 4, NULL, &ignored) &&
 		xkd_get_le(b, 4) != 0);
 }
@@ -130,9 +129,7 @@ static void learn_memory(struct xkd_target *t, struct xkd_linux *lx, const struc
 		lx->text_pa = x.pa;
 		lx->pa_known = true;
 	}
-	/* the macro swapper_pg_dir; init_level4_pgt before 4.13 */
-	if (lx->pa_known && (sym_addr(img, "init_top_pgt", &a) || sym_addr(img, "swapper_pg_dir", &a) ||
-			     sym_addr(img, "init_level4_pgt", &a))) {
+	if (lx->pa_known && var_of(img, SHAPE_KERNEL_TABLES, &a)) {
 		lx->paging = v->pg;
 		lx->paging.root = a + (uint64_t)slide - lx->text_va + lx->text_pa;
 		lx->paging_known = !xkd_mem_xlat(t, &(struct xkd_space){ .kind = XKD_SP_PT,
@@ -140,10 +137,10 @@ static void learn_memory(struct xkd_target *t, struct xkd_linux *lx, const struc
 						 lx->text_va, &x, &ignored) &&
 				   x.ok && x.pa == lx->text_pa;
 	}
-	if (sym_addr(img, "page_offset_base", &a))
+	if (var_of(img, SHAPE_DIRECT_MAP, &a))
 		learn_direct_map(t, lx, v, a + (uint64_t)slide);
 	/* .data is never in the user half; .rodata may be (pti_clone_kernel_text) */
-	if (sym_addr(img, "init_task", &a) && a + (uint64_t)slide - lx->text_va < lx->end_va - lx->text_va)
+	if (var_of(img, SHAPE_DATA, &a) && a + (uint64_t)slide - lx->text_va < lx->end_va - lx->text_va)
 		lx->data_va = a + (uint64_t)slide;
 	lx->complete = booted(t, v, img, slide);
 }
@@ -170,7 +167,7 @@ static void read_release(struct xkd_target *t, const struct linux_view *v, struc
 	uint64_t a;
 
 	t->release[0] = 0;
-	if (!sym_addr(img, "linux_banner", &a) ||
+	if (!var_of(img, SHAPE_BANNER, &a) ||
 	    (xkd_mem_read(t, &v->sp, a + (uint64_t)slide, banner, sizeof(banner) - 1, &done,
 			  &ignored) && !done))
 		return;
@@ -184,16 +181,18 @@ static enum xkd_rc adopt(struct search *s, struct xkd_err *err)
 	const struct xkd_section *notes = xkd_image_section_named(s->img, ".notes");
 	struct xkd_linux *lx = xkd_calloc(1, sizeof(*lx));
 	struct xkd_module *m = xkd_calloc(1, sizeof(*m));
-	uint64_t text = 0, end = 0;
+	struct linux_fit place;
 	struct xkd_modrange *r;
+	uint64_t text;
 	enum xkd_rc rc;
 
 	t->os_state = lx;
 	t->gen.boot++;
-	if (!sym_addr(s->img, "_text", &text) || !sym_addr(s->img, "_end", &end))
-		end = text;
+	if (!linux_shape_of_image(s->img, SHAPE_IMAGE, &place)) /* an empty range */
+		place.at[AT_END] = place.at[AT_START];
+	text = place.at[AT_START].off;
 	lx->text_va = text + (uint64_t)s->slide;
-	lx->end_va = end + (uint64_t)s->slide;
+	lx->end_va = place.at[AT_END].off + (uint64_t)s->slide;
 	learn_memory(t, lx, s->v, s->img, s->slide);
 	/* The last bytes of the notes: the build-id and what follows; never written. */
 	lx->witness_va = (notes ? notes->addr : text) + (uint64_t)s->slide;

@@ -10,12 +10,12 @@
 static bool same_boot(struct xkd_target *t)
 {
 	struct xkd_linux *lx = linux_of(t);
-	struct xkd_symref sym;
 	struct xkd_err ignored;
+	struct linux_fit fit;
 	uint64_t now;
 
-	if (xkd_sym_named(t, "lk!jiffies_64", &sym, &ignored) ||
-	    xkd_kread_u(t, sym.addr, 8, &now, &ignored))
+	if (linux_shape(t, SHAPE_JIFFIES, &fit, &ignored) ||
+	    linux_part(t, &fit, AT_VAR, 0, &now, &ignored))
 		return true;
 	if (now < lx->jiffies)
 		return false;
@@ -56,15 +56,16 @@ struct early {
 static bool candidate(void *arg, struct xkd_image *img)
 {
 	struct early *e = arg;
-	struct xkd_sym start, end;
-	size_t n;
+	struct linux_fit fit;
+	uint64_t start, end;
 
-	if (xkd_image_sym_named(img, "x86_64_start_kernel", &start, &n) ||
-	    xkd_image_sym_named(img, "_end", &end, &n) || start.addr < LINUX_KERNEL_MAP)
+	if (!linux_shape_of_image(img, SHAPE_EARLY, &fit) || fit.at[AT_START].off < LINUX_KERNEL_MAP)
 		return true;
-	for (uint64_t slide = 0; end.addr + slide <= LINUX_KERNEL_MAP_END && end.addr + slide > end.addr - 1;
+	start = fit.at[AT_START].off;
+	end = fit.at[AT_END].off;
+	for (uint64_t slide = 0; end + slide <= LINUX_KERNEL_MAP_END && end + slide > end - 1;
 	     slide += SLIDE_STEP)
-		if (!e->fn(e->arg, start.addr + slide))
+		if (!e->fn(e->arg, start + slide))
 			return false;
 	return ++e->images < CANDIDATES_MAX;
 }

@@ -1,5 +1,5 @@
-/* What each CPU is doing, from the preemption count: a variable of its own up to 6.1 and from 6.15,
- * in pcpu_hot between, in thread_info long ago. Its fields have not moved (include/linux/preempt.h). */
+/* What each CPU is doing, from the preemption count. Its fields have not moved
+ * (include/linux/preempt.h). */
 #include "engine/os/linux/linux.h"
 
 #define SOFTIRQ_SERVED 0x00000100u
@@ -9,21 +9,17 @@
 static enum xkd_rc preempt_count(struct xkd_target *t, int cpu, uint64_t task, uint64_t *count,
 				 struct xkd_err *err)
 {
-	struct xkd_symref sym;
-	uint64_t base, off = 0;
+	struct linux_fit fit;
+	uint64_t base;
 	enum xkd_rc rc = linux_percpu(t, linux_cpu_number(t, cpu), &base, err);
 
+	if (!rc)
+		rc = linux_shape(t, SHAPE_PREEMPT, &fit, err);
 	if (rc)
 		return rc;
-	if (xkd_sym_named(t, "lk!__preempt_count", &sym, err)) {
-		rc = xkd_sym_named(t, "lk!pcpu_hot", &sym, err);
-		if (!rc)
-			rc = xkd_offsetof(t, "pcpu_hot", "preempt_count", &off, NULL, err);
-		if (rc)
-			return linux_member(t, "task_struct", "thread_info.preempt_count", task, count,
-					    err);
-	}
-	return xkd_kread_u(t, base + sym.addr + off, 4, count, err);
+	if (!fit.at[AT_VAR].there)
+		return linux_part(t, &fit, AT_MEMBER, task, count, err);
+	return xkd_kread_u(t, base + fit.at[AT_VAR].off + fit.at[AT_MEMBER].off, 4, count, err);
 }
 
 static const char *kernel_word(uint32_t count, int64_t pid, bool known)
@@ -42,9 +38,11 @@ enum xkd_rc linux_cpu_state(struct xkd_target *t, int cpu, struct xkd_cpu_state_
 {
 	struct xkd_err ignored;
 	const struct xkd_regs *regs;
+	struct linux_fit fit;
 	uint64_t task = 0, count = 0, pid = 0;
 	bool known = !linux_current(t, cpu, &task, &ignored) &&
-		     !linux_member(t, "task_struct", "pid", task, &pid, &ignored);
+		     !linux_shape(t, SHAPE_TASK, &fit, &ignored) &&
+		     !linux_part(t, &fit, TASK_PID, task, &pid, &ignored);
 	enum xkd_rc rc = xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, err);
 
 	*st = (struct xkd_cpu_state_os){ .word = "?" };

@@ -1,5 +1,5 @@
 /* The kernel's log: printk's ring of descriptors (5.10 and later), or the records in log_buf before
- * it (3.5 to 5.9), by their members' names. The rings are read as they are, also in the middle of a
+ * it (3.5 to 5.9), as shapes.c has them. The rings are read as they are, also in the middle of a
  * write: a record that is not complete is left out. Sizes are bounded; a position outside its ring
  * ends or skips a record. */
 #include "engine/os/linux/linux.h"
@@ -11,30 +11,30 @@
 #define ID_MASK (UINT64_MAX >> 2)
 #define PIECE 4096u
 
-struct field {
-	uint64_t off, size;
-};
-
-static enum xkd_rc field(struct xkd_target *t, const char *type, const char *path, struct field *f,
-			 struct xkd_err *err)
+/* Of a record that is whole in memory of ours. */
+static uint64_t get(const uint8_t *rec, const struct linux_fit *fit, unsigned part)
 {
-	enum xkd_rc rc = xkd_offsetof(t, type, path, &f->off, &f->size, err);
-
-	if (!rc && f->size > 8)
-		rc = xkd_err_set(err, XKD_BADDATA, "%s.%s has %llu bytes", type, path,
-				 (unsigned long long)f->size);
-	return rc;
+	return xkd_get_le(rec + fit->at[part].off, (unsigned)fit->at[part].size);
 }
 
-static uint64_t get(const uint8_t *p, const struct field *f)
+/* The parts lie in a record of so many bytes, and each is a number. */
+static enum xkd_rc check(const struct linux_fit *fit, const unsigned *part, size_t n, uint64_t record,
+			 struct xkd_err *err)
 {
-	return xkd_get_le(p + f->off, (unsigned)f->size);
+	for (size_t i = 0; i < n; i++) {
+		const struct linux_place *p = &fit->at[part[i]];
+
+		if (p->size > 8 || p->off >= record || p->size > record - p->off)
+			return xkd_err_set(err, XKD_BADDATA, "%s makes no sense",
+					   fit->alt->part[part[i]]);
+	}
+	return XKD_OK;
 }
 
 /* The level is a bit-field behind five bits of flags, in the byte behind facility. */
-static unsigned level_of(const uint8_t *rec, const struct field *facility)
+static unsigned level_of(const uint8_t *rec, const struct linux_fit *fit)
 {
-	return rec[facility->off + 1] >> 5;
+	return rec[fit->at[LOG_FACILITY].off + 1] >> 5;
 }
 
 static enum xkd_rc read_all(struct xkd_target *t, const char *what, uint64_t addr, uint64_t size,
@@ -58,63 +58,42 @@ static enum xkd_rc read_all(struct xkd_target *t, const char *what, uint64_t add
 /* ---- 5.10 and later ---- */
 
 struct ring {
-	struct field state, begin, next;		  /* of prb_desc */
-	struct field seq, ns, text_len, facility;	  /* of printk_info */
+	struct linux_fit fit;
 	uint64_t desc_size, info_size;
 	uint64_t count, tail, head;
 	uint64_t data_size, data_addr;
 	uint8_t *descs, *infos, *data;
 };
 
-static enum xkd_rc ring_member(struct xkd_target *t, uint64_t rb, const char *path, uint64_t *val,
-			       struct xkd_err *err)
+static enum xkd_rc ring_check(struct ring *r, struct xkd_err *err)
 {
-	return linux_member(t, "printk_ringbuffer", path, rb, val, err);
-}
+	static const unsigned desc[] = { RB_STATE, RB_BEGIN, RB_NEXT };
+	static const unsigned info[] = { RB_SEQ, LOG_NS, LOG_TEXT_LEN, LOG_FACILITY };
+	enum xkd_rc rc;
 
-static enum xkd_rc ring_fields(struct xkd_target *t, struct ring *r, struct xkd_err *err)
-{
-	uint64_t zero;
-	enum xkd_rc rc = field(t, "prb_desc", "state_var", &r->state, err);
-
-	if (!rc)
-		rc = field(t, "prb_desc", "text_blk_lpos.begin", &r->begin, err);
-	if (!rc)
-		rc = field(t, "prb_desc", "text_blk_lpos.next", &r->next, err);
-	if (!rc)
-		rc = field(t, "printk_info", "seq", &r->seq, err);
-	if (!rc)
-		rc = field(t, "printk_info", "ts_nsec", &r->ns, err);
-	if (!rc)
-		rc = field(t, "printk_info", "text_len", &r->text_len, err);
-	if (!rc)
-		rc = field(t, "printk_info", "facility", &r->facility, err);
-	if (!rc)
-		rc = xkd_offsetof(t, "prb_desc", "", &zero, &r->desc_size, err);
-	if (!rc)
-		rc = xkd_offsetof(t, "printk_info", "", &zero, &r->info_size, err);
-	if (!rc && (r->desc_size > 256 || r->info_size > 4096))
-		rc = xkd_err_set(err, XKD_BADDATA, "printk's records are too large");
-	return rc;
+	r->desc_size = r->fit.at[RB_DESC].size;
+	r->info_size = r->fit.at[RB_INFO].size;
+	if (r->desc_size > 256 || r->info_size > 4096)
+		return xkd_err_set(err, XKD_BADDATA, "printk's records are too large");
+	rc = check(&r->fit, desc, XKD_COUNT(desc), r->desc_size, err);
+	/* the level lies behind the facility */
+	return rc ? rc : check(&r->fit, info, XKD_COUNT(info), r->info_size - 1, err);
 }
 
 static enum xkd_rc ring_read(struct xkd_target *t, uint64_t rb, struct ring *r, struct xkd_err *err)
 {
 	uint64_t bits = 0, size_bits = 0, descs = 0, infos = 0;
-	enum xkd_rc rc = ring_member(t, rb, "desc_ring.count_bits", &bits, err);
+	const struct {
+		unsigned part;
+		uint64_t *val;
+	} want[] = { { RB_COUNT_BITS, &bits }, { RB_DESCS, &descs },
+		     { RB_INFOS, &infos },     { RB_TAIL, &r->tail },
+		     { RB_HEAD, &r->head },    { RB_SIZE_BITS, &size_bits },
+		     { RB_DATA, &r->data_addr } };
+	enum xkd_rc rc = XKD_OK;
 
-	if (!rc)
-		rc = ring_member(t, rb, "desc_ring.descs", &descs, err);
-	if (!rc)
-		rc = ring_member(t, rb, "desc_ring.infos", &infos, err);
-	if (!rc)
-		rc = ring_member(t, rb, "desc_ring.tail_id", &r->tail, err);
-	if (!rc)
-		rc = ring_member(t, rb, "desc_ring.head_id", &r->head, err);
-	if (!rc)
-		rc = ring_member(t, rb, "text_data_ring.size_bits", &size_bits, err);
-	if (!rc)
-		rc = ring_member(t, rb, "text_data_ring.data", &r->data_addr, err);
+	for (size_t i = 0; !rc && i < XKD_COUNT(want); i++)
+		rc = linux_part(t, &r->fit, want[i].part, rb, want[i].val, err);
 	if (rc)
 		return rc;
 	r->tail &= ID_MASK;
@@ -172,31 +151,33 @@ static void ring_walk(struct xkd_target *t, const struct ring *r,
 		uint64_t id = (r->tail + i) & ID_MASK, slot = id & (r->count - 1);
 		const uint8_t *d = r->descs + slot * r->desc_size;
 		const uint8_t *info = r->infos + slot * r->info_size;
-		uint64_t state = get(d, &r->state), kind = state >> 62;
-		struct xkd_logline l = { .seq = get(info, &r->seq), .ns = get(info, &r->ns) };
+		uint64_t state = get(d, &r->fit, RB_STATE), kind = state >> 62;
+		struct xkd_logline l = { .seq = get(info, &r->fit, RB_SEQ),
+					 .ns = get(info, &r->fit, LOG_NS) };
 
 		/* 1 committed, 2 finalized; 0 and 3 are being written or made ready for reuse */
 		if ((kind != 1 && kind != 2) || (state & ID_MASK) != id ||
-		    !ring_text(r, id, get(d, &r->begin), get(d, &r->next), &l.text, &l.len))
+		    !ring_text(r, id, get(d, &r->fit, RB_BEGIN), get(d, &r->fit, RB_NEXT), &l.text,
+			       &l.len))
 			continue;
-		if (l.len > get(info, &r->text_len))
-			l.len = (size_t)get(info, &r->text_len);
-		l.level = level_of(info, &r->facility);
+		if (l.len > get(info, &r->fit, LOG_TEXT_LEN))
+			l.len = (size_t)get(info, &r->fit, LOG_TEXT_LEN);
+		l.level = level_of(info, &r->fit);
 		if (!fn(arg, &l))
 			break;
 	}
 }
 
-static enum xkd_rc ring_dmesg(struct xkd_target *t, uint64_t prb,
+static enum xkd_rc ring_dmesg(struct xkd_target *t, const struct linux_fit *fit,
 			      bool (*fn)(void *arg, const struct xkd_logline *line), void *arg,
 			      struct xkd_err *err)
 {
-	struct ring r = { .descs = NULL };
+	struct ring r = { .fit = *fit };
 	uint64_t rb;
-	enum xkd_rc rc = xkd_kread_u(t, prb, 8, &rb, err);
+	enum xkd_rc rc = linux_part(t, fit, RB_VAR, 0, &rb, err);
 
 	if (!rc)
-		rc = ring_fields(t, &r, err);
+		rc = ring_check(&r, err);
 	if (!rc)
 		rc = ring_read(t, rb, &r, err);
 	if (!rc) {
@@ -212,39 +193,11 @@ static enum xkd_rc ring_dmesg(struct xkd_target *t, uint64_t prb,
 /* ---- before 5.10 ---- */
 
 struct oldlog {
-	struct field ns, len, text_len, facility;
+	struct linux_fit fit;
 	uint64_t head; /* size of a record's head */
-	uint64_t size, first, next;
+	uint64_t addr, size, first, next;
 	uint8_t *buf;
 };
-
-static enum xkd_rc global(struct xkd_target *t, const char *name, unsigned size, uint64_t *val,
-			  struct xkd_err *err)
-{
-	struct xkd_symref sym;
-	enum xkd_rc rc = xkd_sym_named(t, name, &sym, err);
-
-	return rc ? rc : xkd_kread_u(t, sym.addr, size, val, err);
-}
-
-static enum xkd_rc old_fields(struct xkd_target *t, struct oldlog *o, struct xkd_err *err)
-{
-	const char *type = "printk_log"; /* 3.11; struct log before */
-	uint64_t zero;
-	enum xkd_rc rc = field(t, type, "ts_nsec", &o->ns, err);
-
-	if (rc) {
-		type = "log";
-		rc = field(t, type, "ts_nsec", &o->ns, err);
-	}
-	if (!rc)
-		rc = field(t, type, "len", &o->len, err);
-	if (!rc)
-		rc = field(t, type, "text_len", &o->text_len, err);
-	if (!rc)
-		rc = field(t, type, "facility", &o->facility, err);
-	return rc ? rc : xkd_offsetof(t, type, "", &zero, &o->head, err);
-}
 
 static void old_walk(struct xkd_target *t, const struct oldlog *o,
 		     bool (*fn)(void *arg, const struct xkd_logline *line), void *arg)
@@ -253,7 +206,7 @@ static void old_walk(struct xkd_target *t, const struct oldlog *o,
 
 	while (at != o->next && walked <= o->size && !xkd_canceled(t->cancel)) {
 		struct xkd_logline l = { .seq = seq++ };
-		uint64_t len = at + o->head <= o->size ? get(o->buf + at, &o->len) : 0;
+		uint64_t len = at + o->head <= o->size ? get(o->buf + at, &o->fit, LOG_REC_LEN) : 0;
 
 		if (!len) { /* the rest is at the start */
 			if (!at)
@@ -263,10 +216,10 @@ static void old_walk(struct xkd_target *t, const struct oldlog *o,
 		}
 		if (len < o->head || len > o->size - at)
 			break;
-		l.ns = get(o->buf + at, &o->ns);
+		l.ns = get(o->buf + at, &o->fit, LOG_NS);
 		l.text = (const char *)o->buf + at + o->head;
-		l.len = (size_t)get(o->buf + at, &o->text_len);
-		l.level = level_of(o->buf + at, &o->facility);
+		l.len = (size_t)get(o->buf + at, &o->fit, LOG_TEXT_LEN);
+		l.level = level_of(o->buf + at, &o->fit);
 		if (l.len > len - o->head)
 			l.len = (size_t)(len - o->head);
 		if (!fn(arg, &l))
@@ -276,27 +229,28 @@ static void old_walk(struct xkd_target *t, const struct oldlog *o,
 	}
 }
 
-static enum xkd_rc old_dmesg(struct xkd_target *t,
+static enum xkd_rc old_dmesg(struct xkd_target *t, const struct linux_fit *fit,
 			     bool (*fn)(void *arg, const struct xkd_logline *line), void *arg,
 			     struct xkd_err *err)
 {
-	struct oldlog o = { .buf = NULL };
-	uint64_t addr = 0;
-	enum xkd_rc rc = global(t, "lk!log_buf", 8, &addr, err);
+	static const unsigned parts[] = { LOG_REC_LEN, LOG_NS, LOG_TEXT_LEN, LOG_FACILITY };
+	struct oldlog o = { .fit = *fit, .head = fit->at[LOG_REC].size };
+	const struct {
+		unsigned part, size;
+		uint64_t *val;
+	} want[] = { { LOG_BUF, 8, &o.addr }, { LOG_LEN, 4, &o.size },
+		     { LOG_FIRST, 4, &o.first }, { LOG_NEXT, 4, &o.next } };
+	enum xkd_rc rc = XKD_OK;
 
-	if (!rc)
-		rc = global(t, "lk!log_buf_len", 4, &o.size, err);
-	if (!rc)
-		rc = global(t, "lk!log_first_idx", 4, &o.first, err);
-	if (!rc)
-		rc = global(t, "lk!log_next_idx", 4, &o.next, err);
-	if (!rc)
-		rc = old_fields(t, &o, err);
+	for (size_t i = 0; !rc && i < XKD_COUNT(want); i++)
+		rc = xkd_kread_u(t, fit->at[want[i].part].off, want[i].size, want[i].val, err);
+	if (!rc && o.head)
+		rc = check(fit, parts, XKD_COUNT(parts), o.head - 1, err);
 	if (!rc && (o.size > LOG_MAX || o.first > o.size || o.head < 8 || o.head > 256))
 		rc = xkd_err_set(err, XKD_BADDATA, "log_buf says it has %llu bytes",
 				 (unsigned long long)o.size);
 	if (!rc)
-		rc = read_all(t, "log_buf", addr, o.size, &o.buf, err);
+		rc = read_all(t, "log_buf", o.addr, o.size, &o.buf, err);
 	if (!rc) {
 		old_walk(t, &o, fn, arg);
 		rc = xkd_cancel_check(t->cancel, err);
@@ -308,12 +262,11 @@ static enum xkd_rc old_dmesg(struct xkd_target *t,
 enum xkd_rc linux_dmesg(struct xkd_target *t, bool (*fn)(void *arg, const struct xkd_logline *line),
 			void *arg, struct xkd_err *err)
 {
-	struct xkd_symref prb;
-	enum xkd_rc rc = xkd_sym_named(t, "lk!prb", &prb, err);
+	struct linux_fit fit;
+	enum xkd_rc rc = linux_shape(t, SHAPE_LOG, &fit, err);
 
-	if (rc == XKD_NOTFOUND) {
-		xkd_err_clear(err);
-		return old_dmesg(t, fn, arg, err);
-	}
-	return rc ? rc : ring_dmesg(t, prb.addr, fn, arg, err);
+	if (rc)
+		return rc;
+	return fit.at[RB_VAR].there ? ring_dmesg(t, &fit, fn, arg, err) :
+				      old_dmesg(t, &fit, fn, arg, err);
 }

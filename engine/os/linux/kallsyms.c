@@ -123,6 +123,23 @@ static uint64_t named(const struct xkd_kallsyms *k, const char *name)
 	return 0;
 }
 
+static enum xkd_rc kallsym(void *arg, const char *name, struct linux_place *p, struct xkd_err *err)
+{
+	p->size = 0;
+	p->off = named(arg, name);
+	return p->off ? XKD_OK : xkd_err_set(err, XKD_NOTFOUND, "no symbol '%s'", name);
+}
+
+/* Where it does not apply all addresses are 0, as those of parts that it has not. */
+static void shape_of(struct xkd_kallsyms *k, enum linux_shape_id id, struct linux_fit *fit)
+{
+	struct linux_names from = { .sym = kallsym, .arg = k };
+	struct xkd_err ignored;
+
+	if (linux_shape_in(&from, id, fit, &ignored))
+		*fit = (struct linux_fit){ .alt = NULL };
+}
+
 /* --- sections: what has bytes, and ranges that fill the image in between --- */
 
 struct build {
@@ -152,7 +169,7 @@ static void add_bytes(struct build *b, const char *name, uint64_t from, uint64_t
 	struct xkd_made_sec *s;
 	uint8_t *p;
 
-	if (to - from > max || !(s = add_sec(b, name, from, to)))
+	if (to < from || to - from > max || !(s = add_sec(b, name, from, to)))
 		return;
 	p = xkd_arena_alloc(b->a, (size_t)s->size);
 	if (xkd_mem_read(b->t, &b->sp, from, p, (size_t)s->size, NULL, &ignored)) {
@@ -195,28 +212,34 @@ static void fill_gaps(struct build *b, uint64_t start, uint64_t end)
 	add_sec(b, ".data", start, end);
 }
 
-static void kernel_sections(struct build *b, const struct xkd_kallsyms *k, uint64_t text,
-			    uint64_t end)
+/* Between two parts of a shape. */
+static void add_part(struct build *b, const char *name, const struct linux_fit *fit, unsigned start,
+		     uint64_t max, bool loaded)
+{
+	add_bytes(b, name, fit->at[start].off, fit->at[start + 1].off, max, loaded);
+}
+
+static void kernel_sections(struct build *b, struct xkd_kallsyms *k, uint64_t text, uint64_t end)
 {
 	struct xkd_made_sec *s;
+	struct linux_fit fit;
 
 	if ((s = add_sec(b, ".text", text, named(k, "_etext"))))
 		s->exec = true;
 	if ((s = add_sec(b, ".init.text", named(k, "_sinittext"), named(k, "_einittext"))))
 		s->exec = true;
-	add_bytes(b, ".notes", named(k, "__start_notes"), named(k, "__stop_notes"), NOTES_MAX,
-		  true);
-	add_bytes(b, ".orc_unwind_ip", named(k, "__start_orc_unwind_ip"),
-		  named(k, "__stop_orc_unwind_ip"), ORC_MAX, true);
-	add_bytes(b, ".orc_unwind", named(k, "__start_orc_unwind"), named(k, "__stop_orc_unwind"),
-		  ORC_MAX, false);
-	add_bytes(b, ".orc_header", named(k, "__start_orc_header"), named(k, "__stop_orc_header"),
-		  PAGE, false);
-	add_bytes(b, ".BTF", named(k, "__start_BTF"), named(k, "__stop_BTF"), BTF_MAX, false);
+	shape_of(k, SHAPE_NOTES, &fit);
+	add_part(b, ".notes", &fit, AT_START, NOTES_MAX, true);
+	shape_of(k, SHAPE_ORC, &fit);
+	add_part(b, ".orc_unwind_ip", &fit, AT_START, ORC_MAX, true);
+	add_part(b, ".orc_unwind", &fit, AT_ENTRIES, ORC_MAX, false);
+	add_part(b, ".orc_header", &fit, AT_HEADER, PAGE, false);
+	shape_of(k, SHAPE_BTF, &fit);
+	add_part(b, ".BTF", &fit, AT_START, BTF_MAX, false);
 	fill_gaps(b, text, end);
 }
 
-static enum xkd_rc make_kernel(struct build *b, const struct xkd_kallsyms *k, uint64_t text,
+static enum xkd_rc make_kernel(struct build *b, struct xkd_kallsyms *k, uint64_t text,
 			       struct xkd_image **img, struct xkd_err *err)
 {
 	uint64_t etext = named(k, "_etext"), end = named(k, "_end");

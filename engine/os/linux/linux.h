@@ -3,6 +3,7 @@
 #define XKD_OS_LINUX_H
 #include "base/str.h"
 #include "engine/core/names.h"
+#include "engine/os/linux/shapes.h"
 #include "engine/os/os.h"
 
 #define XKD_LINUX_CPUS 8192
@@ -25,6 +26,7 @@ struct xkd_linux {
 	uint8_t witness[16];
 	/* __per_cpu_offset, as far as filled */
 	XKD_VEC(uint64_t) percpu;
+	struct linux_fit shapes[LINUX_SHAPES]; /* those found so far */
 };
 static inline struct xkd_linux *linux_of(struct xkd_target *t)
 {

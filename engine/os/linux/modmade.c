@@ -1,5 +1,5 @@
 /* A module's image from memory: symbols from module->kallsyms, types from the btf_modules list, ORC
- * from module->arch. Members are asked for by name through the kernel's own types, so a kernel
+ * from module->arch. Members are found by the kernel's own types, so a kernel
  * without BTF gives none. Invariants: counts and lengths from the target are bounded before they
  * are used; only the symbols are needed for success. */
 #include "engine/os/linux/linux.h"
@@ -37,16 +37,18 @@ static enum xkd_rc read_table(struct xkd_target *t, uint64_t mod, struct table *
 {
 	uint64_t at = 0, sym = 0, n = 0, str = 0, type = 0, last = 0;
 	struct xkd_space sp = xkd_space_kernel();
-	struct xkd_err ignored;
 	size_t done = 0;
-	enum xkd_rc rc = linux_member(t, "module", "kallsyms", mod, &at, err);
+	struct linux_fit fit;
+	enum xkd_rc rc = linux_shape(t, SHAPE_MODSYMS, &fit, err);
 
 	if (!rc)
-		rc = linux_member(t, "mod_kallsyms", "symtab", at, &sym, err);
+		rc = linux_part(t, &fit, KS_TABLE, mod, &at, err);
 	if (!rc)
-		rc = linux_member(t, "mod_kallsyms", "num_symtab", at, &n, err);
+		rc = linux_part(t, &fit, KS_SYMTAB, at, &sym, err);
 	if (!rc)
-		rc = linux_member(t, "mod_kallsyms", "strtab", at, &str, err);
+		rc = linux_part(t, &fit, KS_COUNT, at, &n, err);
+	if (!rc)
+		rc = linux_part(t, &fit, KS_STRTAB, at, &str, err);
 	if (rc)
 		return rc;
 	if (n < 2 || n > SYMS_MAX)
@@ -69,12 +71,11 @@ static enum xkd_rc read_table(struct xkd_target *t, uint64_t mod, struct table *
 	rc = xkd_mem_read(t, &sp, str, k->str, k->nstr, &done, err);
 	if (rc && done <= last)
 		return rc;
-	if (!linux_member(t, "mod_kallsyms", "typetab", at, &type, &ignored)) {
+	if (fit.at[KS_TYPES].there && !(rc = linux_part(t, &fit, KS_TYPES, at, &type, err))) {
 		k->type = xkd_calloc(1, k->n);
 		rc = xkd_kread(t, type, k->type, k->n, err);
-		return rc;
 	}
-	return XKD_OK;
+	return rc;
 }
 
 /* By nm's letter where there is one, else by what ELF says. */
@@ -162,22 +163,21 @@ static uint8_t *bytes_at(struct xkd_target *t, uint64_t addr, uint64_t n, uint64
 static uint8_t *module_btf(struct xkd_target *t, uint64_t mod, size_t *size)
 {
 	struct xkd_err ignored;
-	struct xkd_symref head;
-	uint64_t list, p, owner, btf, data, n;
+	struct linux_fit fit;
+	uint64_t p, owner, btf, data, n;
 
-	if (xkd_sym_named(t, "lk!btf_modules", &head, &ignored) ||
-	    xkd_offsetof(t, "btf_module", "list", &list, NULL, &ignored) ||
-	    xkd_kread_u(t, head.addr, 8, &p, &ignored))
+	if (linux_shape(t, SHAPE_MODBTF, &fit, &ignored) ||
+	    linux_part(t, &fit, MB_HEAD, 0, &p, &ignored))
 		return NULL;
-	for (size_t i = 0; p && p != head.addr && i < MODULES_MAX; i++) {
-		uint64_t e = p - list;
+	for (size_t i = 0; p && p != fit.at[MB_HEAD].off && i < MODULES_MAX; i++) {
+		uint64_t e = p - fit.at[MB_LIST].off;
 
-		if (linux_member(t, "btf_module", "module", e, &owner, &ignored))
+		if (linux_part(t, &fit, MB_MODULE, e, &owner, &ignored))
 			return NULL;
 		if (owner == mod) {
-			if (linux_member(t, "btf_module", "btf", e, &btf, &ignored) ||
-			    linux_member(t, "btf", "data", btf, &data, &ignored) ||
-			    linux_member(t, "btf", "data_size", btf, &n, &ignored))
+			if (linux_part(t, &fit, MB_BTF, e, &btf, &ignored) ||
+			    linux_part(t, &fit, MB_DATA, btf, &data, &ignored) ||
+			    linux_part(t, &fit, MB_SIZE, btf, &n, &ignored))
 				return NULL;
 			*size = (size_t)n;
 			return bytes_at(t, data, n, BTF_MAX);
@@ -192,17 +192,18 @@ static uint8_t *module_btf(struct xkd_target *t, uint64_t mod, size_t *size)
 static void module_orc(struct xkd_target *t, uint64_t mod, struct xkd_made_sec *sec, size_t n,
 		       uint8_t *own[2])
 {
-	static const char *const member[2] = { "arch.orc_unwind_ip", "arch.orc_unwind" };
+	static const unsigned part[2] = { MO_IPS, MO_ENTRIES };
 	static const char *const name[2] = { ".orc_unwind_ip", ".orc_unwind" };
 	static const unsigned entry[2] = { 4, 6 };
 	struct xkd_err ignored;
+	struct linux_fit fit;
 	uint64_t num, at;
 
-	if (linux_member(t, "module", "arch.num_orcs", mod, &num, &ignored) || num > ORCS_MAX)
+	if (linux_shape(t, SHAPE_MODORC, &fit, &ignored) ||
+	    linux_part(t, &fit, MO_COUNT, mod, &num, &ignored) || num > ORCS_MAX)
 		return;
-	num &= UINT32_MAX;
 	for (int k = 0; k < 2; k++) {
-		if (linux_member(t, "module", member[k], mod, &at, &ignored))
+		if (linux_part(t, &fit, part[k], mod, &at, &ignored))
 			return;
 		for (size_t i = 0; i < n; i++)
 			if (sec[i].addr == at && !strcmp(sec[i].name, name[k]) &&

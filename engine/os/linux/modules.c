@@ -1,5 +1,4 @@
-/* The module list. Every layout is told by members: core_layout or mem[] or module_core, sect_attrs
- * in its three shapes. Each struct module is read whole, once; lists are bounded and cycle-checked. */
+/* The module list. The layouts are those of shapes.c. Each struct module is read whole, once; lists are bounded and cycle-checked. */
 #include "engine/os/linux/linux.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,71 +6,46 @@
 
 #define MODULES_MAX 4096
 #define SECTIONS_MAX 512
+#define MODULE_MAX 65536 /* bytes of a struct module */
+#define RANGES_MAX 16
+#define MEM_INIT_FIRST 4 /* MOD_TEXT DATA RODATA RO_AFTER_INIT, then MOD_INIT_* */
 #define MODULE_STATE_LIVE 0 /* include/linux/module.h: enum module_state */
 #define MODULE_STATE_UNFORMED 3
 
-/* Offsets that this kernel's struct module has; -1 where a member is absent. */
+/* This kernel's shapes of a module. */
 struct layout {
-	int64_t list, name, state, core_base, core_size, init_base, init_size, sect_attrs;
-	int64_t mem;
-	uint64_t name_len, size, core_size_len, mem_n, mem_stride, mem_base, mem_size;
-	uint64_t mem_init_first; /* index of the first MOD_INIT_* */
+	struct linux_fit mod, ranges, sects; /* sects: does not apply where it names none */
+	uint64_t size, mem_n;
 };
-
-static int64_t off_of(struct xkd_target *t, const char *path, uint64_t *size)
-{
-	struct xkd_err ignored;
-	uint64_t off;
-
-	return xkd_offsetof(t, "module", path, &off, size, &ignored) ? -1 : (int64_t)off;
-}
 
 static enum xkd_rc read_layout(struct xkd_target *t, struct layout *l, struct xkd_err *err)
 {
-	const struct xkd_type *type;
 	struct xkd_err ignored;
-	uint64_t all = 0;
-	enum xkd_rc rc = xkd_type_named(t, xkd_target_kernel(t), XKD_TAG_STRUCT, "module", &type, err);
+	enum xkd_rc rc = linux_shape(t, SHAPE_MODULES, &l->mod, err);
 
+	if (!rc)
+		rc = linux_shape(t, SHAPE_RANGES, &l->ranges, err);
 	if (rc)
 		return rc;
-	*l = (struct layout){ .size = type->size };
-	l->list = off_of(t, "list", NULL);
-	l->name = off_of(t, "name", &l->name_len);
-	l->state = off_of(t, "state", NULL);
-	l->sect_attrs = off_of(t, "sect_attrs", NULL);
-	l->core_base = off_of(t, "core_layout.base", NULL);
-	l->core_size = off_of(t, "core_layout.size", &l->core_size_len);
-	l->init_base = off_of(t, "init_layout.base", NULL);
-	l->init_size = off_of(t, "init_layout.size", NULL);
-	if (l->core_base < 0) {
-		l->core_base = off_of(t, "module_core", NULL);
-		l->core_size = off_of(t, "core_size", &l->core_size_len);
-	}
-	l->mem = off_of(t, "mem", &all);
-	if (l->mem >= 0) {
-		uint64_t stride;
-
-		rc = xkd_offsetof(t, "module_memory", "", &stride, &l->mem_stride, err);
-		if (!rc)
-			rc = xkd_offsetof(t, "module_memory", "base", &l->mem_base, NULL, err);
-		if (!rc)
-			rc = xkd_offsetof(t, "module_memory", "size", &l->mem_size, NULL, err);
-		if (rc)
-			return rc;
-		l->mem_n = l->mem_stride ? all / l->mem_stride : 0;
-		l->mem_init_first = 4; /* MOD_TEXT DATA RODATA RO_AFTER_INIT, then MOD_INIT_* (6.4) */
-		(void)ignored;
-	}
-	if (l->list < 0 || l->name < 0 || (l->core_base < 0 && l->mem < 0) || l->size > 65536 ||
-	    l->mem_n > 16)
-		return xkd_err_set(err, XKD_BADDATA, "struct module has none of the layouts known");
+	if (linux_shape(t, SHAPE_SECTIONS, &l->sects, &ignored))
+		l->sects.alt = NULL;
+	l->size = l->mod.at[MOD_ALL].size;
+	l->mem_n = l->ranges.at[RANGE_ENTRY].size ?
+			   l->ranges.at[RANGE_MEM].size / l->ranges.at[RANGE_ENTRY].size : 0;
+	if (l->size > MODULE_MAX || l->mem_n > RANGES_MAX)
+		return xkd_err_set(err, XKD_BADDATA, "struct module has %llu bytes and %llu ranges",
+				   (unsigned long long)l->size, (unsigned long long)l->mem_n);
 	return XKD_OK;
 }
 
-static uint64_t field(const uint8_t *mod, int64_t off, unsigned size)
+/* A part of the module read; off: further inside. */
+static uint64_t field(const struct layout *l, const uint8_t *mod, const struct linux_place *p,
+		      uint64_t off)
 {
-	return off < 0 ? 0 : xkd_get_le(mod + off, size);
+	unsigned size = p->size < 8 ? (unsigned)p->size : 8;
+
+	off += p->off;
+	return !p->there || off > l->size || size > l->size - off ? 0 : xkd_get_le(mod + off, size);
 }
 
 static void add_range(struct xkd_module *m, uint64_t start, uint64_t size)
@@ -87,63 +61,33 @@ static void add_range(struct xkd_module *m, uint64_t start, uint64_t size)
 
 static void read_ranges(const struct layout *l, const uint8_t *b, struct xkd_module *m)
 {
-	bool live = l->state < 0 || field(b, l->state, 4) == MODULE_STATE_LIVE;
+	bool live = field(l, b, &l->mod.at[MOD_STATE], 0) == MODULE_STATE_LIVE;
+	const struct linux_place *at = l->ranges.at;
 
 	m->init_live = !live;
-	if (l->mem >= 0) {
-		for (uint64_t i = 0; i < l->mem_n; i++) {
-			int64_t at = l->mem + (int64_t)(i * l->mem_stride);
+	for (uint64_t i = 0; i < l->mem_n && (i < MEM_INIT_FIRST || !live); i++) {
+		uint64_t off = at[RANGE_MEM].off + i * at[RANGE_ENTRY].size;
 
-			if (i >= l->mem_init_first && live)
-				break;
-			add_range(m, field(b, at + (int64_t)l->mem_base, 8),
-				  field(b, at + (int64_t)l->mem_size, 4));
-		}
-		return;
+		add_range(m, field(l, b, &at[RANGE_BASE], off), field(l, b, &at[RANGE_SIZE], off));
 	}
-	add_range(m, field(b, l->core_base, 8), field(b, l->core_size, (unsigned)l->core_size_len));
+	if (at[RANGE_MEM].there)
+		return;
+	add_range(m, field(l, b, &at[RANGE_BASE], 0), field(l, b, &at[RANGE_SIZE], 0));
 	if (!live)
-		add_range(m, field(b, l->init_base, 8), field(b, l->init_size, 4));
-}
-
-/* How sect_attrs lies in this kernel. */
-struct sect_layout {
-	uint64_t nsections, attrs, stride, name, addr;
-	bool has_count; /* else a NULL-terminated array of pointers (6.14) */
-	bool ok;
-};
-
-static void sect_layout(struct xkd_target *t, struct sect_layout *s)
-{
-	struct xkd_err ignored;
-	uint64_t sz;
-
-	*s = (struct sect_layout){ .ok = false };
-	if (!xkd_offsetof(t, "module_sect_attrs", "nsections", &s->nsections, NULL, &ignored)) {
-		s->has_count = true;
-		s->ok = !xkd_offsetof(t, "module_sect_attrs", "attrs", &s->attrs, NULL, &ignored) &&
-			!xkd_offsetof(t, "module_sect_attr", "", &sz, &s->stride, &ignored) &&
-			!xkd_offsetof(t, "module_sect_attr", "address", &s->addr, NULL, &ignored) &&
-			(!xkd_offsetof(t, "module_sect_attr", "battr.attr.name", &s->name, NULL,
-				       &ignored) ||
-			 !xkd_offsetof(t, "module_sect_attr", "name", &s->name, NULL, &ignored));
-		return;
-	}
-	s->ok = !xkd_offsetof(t, "module_sect_attrs", "grp.bin_attrs", &s->attrs, NULL, &ignored) &&
-		!xkd_offsetof(t, "bin_attribute", "private", &s->addr, NULL, &ignored) &&
-		!xkd_offsetof(t, "bin_attribute", "attr.name", &s->name, NULL, &ignored);
+		add_range(m, field(l, b, &at[RANGE_INIT_BASE], 0),
+			  field(l, b, &at[RANGE_INIT_SIZE], 0));
 }
 
 static void add_section(struct xkd_target *t, struct xkd_module *m, uint64_t attr,
-			const struct sect_layout *s)
+			const struct linux_fit *s)
 {
 	struct xkd_err ignored;
 	struct xkd_modsec *sec;
 	uint64_t name, addr;
 	char buf[64];
 
-	if (xkd_kread_u(t, attr + s->name, 8, &name, &ignored) ||
-	    xkd_kread_u(t, attr + s->addr, 8, &addr, &ignored) ||
+	if (linux_part(t, s, SECT_NAME, attr, &name, &ignored) ||
+	    linux_part(t, s, SECT_ADDR, attr, &addr, &ignored) ||
 	    xkd_kread_str(t, name, buf, sizeof(buf), &ignored))
 		return;
 	/* Sections of freed init memory still stand in the list: what is there is not theirs. */
@@ -155,21 +99,21 @@ static void add_section(struct xkd_target *t, struct xkd_module *m, uint64_t att
 }
 
 static void read_sections(struct xkd_target *t, struct xkd_module *m, uint64_t attrs,
-			  const struct sect_layout *s)
+			  const struct linux_fit *s)
 {
 	struct xkd_err ignored;
 	uint64_t n = SECTIONS_MAX, list, p;
 
-	if (!attrs || !s->ok)
+	if (!attrs || !s->alt)
 		return;
-	if (s->has_count) {
-		if (xkd_kread_u(t, attrs + s->nsections, 4, &n, &ignored) || n > SECTIONS_MAX)
+	if (s->at[SECT_COUNT].there) {
+		if (linux_part(t, s, SECT_COUNT, attrs, &n, &ignored) || n > SECTIONS_MAX)
 			return;
 		for (uint64_t i = 0; i < n; i++)
-			add_section(t, m, attrs + s->attrs + i * s->stride, s);
+			add_section(t, m, attrs + s->at[SECT_LIST].off + i * s->at[SECT_ENTRY].size, s);
 		return;
 	}
-	if (xkd_kread_u(t, attrs + s->attrs, 8, &list, &ignored))
+	if (linux_part(t, s, SECT_LIST, attrs, &list, &ignored)) /* a NULL-terminated array */
 		return;
 	for (uint64_t i = 0; i < n && !xkd_kread_u(t, list + 8 * i, 8, &p, &ignored) && p; i++)
 		add_section(t, m, p, s);
@@ -187,13 +131,13 @@ static void read_id(struct xkd_target *t, struct xkd_module *m)
 			m->id.n = 0;
 }
 
-static struct xkd_module *read_module(struct xkd_target *t, const struct layout *l,
-				      const struct sect_layout *s, uint64_t addr,
+static struct xkd_module *read_module(struct xkd_target *t, const struct layout *l, uint64_t addr,
 				      struct xkd_err *err)
 {
+	const struct linux_place *name = &l->mod.at[MOD_NAME];
 	struct xkd_module *m = xkd_calloc(1, sizeof(*m));
 	uint8_t *b = xkd_calloc(1, l->size + 8);
-	size_t n = l->name_len < sizeof(m->name) ? (size_t)l->name_len : sizeof(m->name) - 1;
+	size_t n = name->size < sizeof(m->name) ? (size_t)name->size : sizeof(m->name) - 1;
 
 	if (xkd_kread(t, addr, b, l->size, err)) {
 		free(b);
@@ -201,13 +145,13 @@ static struct xkd_module *read_module(struct xkd_target *t, const struct layout 
 		return NULL;
 	}
 	m->struct_addr = addr;
-	for (size_t i = 0; i < n && b[l->name + (int64_t)i]; i++) {
-		char c = (char)b[l->name + (int64_t)i];
+	for (size_t i = 0; i < n && name->off + i < l->size && b[name->off + i]; i++) {
+		char c = (char)b[name->off + i];
 
 		m->name[i] = c > ' ' && c < 0x7f ? c : '?';
 	}
 	read_ranges(l, b, m);
-	read_sections(t, m, field(b, l->sect_attrs, 8), s);
+	read_sections(t, m, field(l, b, &l->mod.at[MOD_SECT_ATTRS], 0), &l->sects);
 	read_id(t, m);
 	free(b);
 	if (!m->name[0] || !m->ranges.n) {
@@ -247,34 +191,29 @@ static bool keep_old(struct xkd_module **old, size_t n, struct xkd_module *m)
 enum xkd_rc linux_modules(struct xkd_target *t, struct xkd_err *err)
 {
 	XKD_VEC(struct xkd_module *) fresh = { 0 };
-	struct sect_layout s;
-	struct xkd_symref head;
 	struct layout l;
-	uint64_t p = 0;
+	uint64_t head = 0, list = 0, p = 0;
 	size_t kept = 0, before = t->mods.n ? t->mods.n - 1 : 0;
-	enum xkd_rc rc = xkd_sym_named(t, "lk!modules", &head, err);
+	enum xkd_rc rc = read_layout(t, &l, err);
 
-	if (rc == XKD_AMBIGUOUS) /* the data object, not a function of that name: first is global */
-		rc = XKD_OK;
-	if (!rc)
-		rc = read_layout(t, &l, err);
-	if (!rc)
-		rc = xkd_kread_u(t, head.addr, 8, &p, err);
+	if (!rc) {
+		head = l.mod.at[MOD_HEAD].off;
+		list = l.mod.at[MOD_LIST].off;
+		rc = xkd_kread_u(t, head, 8, &p, err);
+	}
 	if (rc)
 		return xkd_err_prepend(err, rc, "the module list");
-	sect_layout(t, &s);
-	for (size_t i = 0; p != head.addr && i < MODULES_MAX && !rc; i++) {
+	for (size_t i = 0; p != head && i < MODULES_MAX && !rc; i++) {
 		struct xkd_module *m;
 		uint64_t state;
 
 		/* one that is still being put together has nothing to show */
-		if (l.state >= 0 &&
-		    !xkd_kread_u(t, p - (uint64_t)l.list + (uint64_t)l.state, 4, &state, err) &&
+		if (!linux_part(t, &l.mod, MOD_STATE, p - list, &state, err) &&
 		    state == MODULE_STATE_UNFORMED) {
 			rc = xkd_kread_u(t, p, 8, &p, err);
 			continue;
 		}
-		m = read_module(t, &l, &s, p - (uint64_t)l.list, err);
+		m = read_module(t, &l, p - list, err);
 		if (!m || (rc = xkd_kread_u(t, p, 8, &p, err))) {
 			xkd_module_free(m);
 			rc = XKD_BADDATA; /* what came so far is kept */
@@ -307,11 +246,11 @@ enum xkd_rc linux_modules(struct xkd_target *t, struct xkd_err *err)
 /* kernel/module/main.c: relocated, in the list, its sections told, its init function not run yet. */
 bool linux_load_place(struct xkd_target *t, uint64_t *addr)
 {
-	struct xkd_symref sym;
+	struct linux_fit fit;
 	struct xkd_err ignored;
 
-	if (xkd_sym_named(t, "lk!do_init_module", &sym, &ignored))
+	if (linux_shape(t, SHAPE_LOAD_PLACE, &fit, &ignored))
 		return false;
-	*addr = sym.addr;
+	*addr = fit.at[AT_VAR].off;
 	return true;
 }

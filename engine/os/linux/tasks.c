@@ -1,5 +1,5 @@
 /* Tasks and CPUs: per-CPU offsets, the current task, a task's fields, the registers of one that
- * sleeps. Members are asked for by name and in the spellings of different kernels. */
+ * sleeps. What is where in them says shapes.c. */
 #include "engine/os/linux/linux.h"
 #include <stdio.h>
 #include <string.h>
@@ -21,21 +21,22 @@ static enum xkd_rc fill_percpu(struct xkd_target *t, struct xkd_err *err)
 {
 	struct xkd_linux *lx = linux_of(t);
 	uint64_t bytes[64], n = t->cpus.n, i;
-	struct xkd_symref sym;
-	enum xkd_rc rc = xkd_sym_named(t, "lk!__per_cpu_offset", &sym, err);
+	struct linux_fit fit;
+	enum xkd_rc rc = linux_shape(t, SHAPE_PERCPU, &fit, err);
+	const struct linux_place *sym = &fit.at[AT_VAR];
 
 	if (rc)
 		return rc;
 	/* One entry more than CPUs here: numbers may have holes after hot-unplug. */
 	n = n + 16 < XKD_LINUX_CPUS ? n + 16 : XKD_LINUX_CPUS;
-	if (sym.size && n > sym.size / 8)
-		n = sym.size / 8;
+	if (sym->size && n > sym->size / 8)
+		n = sym->size / 8;
 	xkd_vec_reset(&lx->percpu);
 	for (i = 0; i < n; i++) {
 		if (i % 64 == 0) {
 			size_t want = (size_t)(n - i < 64 ? n - i : 64) * 8;
 
-			rc = xkd_kread(t, sym.addr + 8 * i, bytes, want, err);
+			rc = xkd_kread(t, sym->off + 8 * i, bytes, want, err);
 			if (rc)
 				return rc;
 		}
@@ -99,27 +100,30 @@ int linux_cpu_number(struct xkd_target *t, int cpu)
 
 enum xkd_rc linux_current(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err)
 {
-	struct xkd_symref sym;
-	uint64_t off, base;
+	struct linux_fit fit;
+	uint64_t base;
 	enum xkd_rc rc = linux_percpu(t, linux_cpu_number(t, cpu), &base, err);
 
-	if (rc)
-		return rc;
-	rc = xkd_sym_named(t, "lk!current_task", &sym, err);
-	off = 0;
-	if (rc) { /* 6.2 to 6.14 */
-		rc = xkd_sym_named(t, "lk!pcpu_hot", &sym, err);
-		if (!rc)
-			rc = xkd_offsetof(t, "pcpu_hot", "current_task", &off, NULL, err);
-	}
-	return rc ? rc : xkd_kread_u(t, base + sym.addr + off, 8, task, err);
+	if (!rc)
+		rc = linux_shape(t, SHAPE_CURRENT, &fit, err);
+	return rc ? rc : xkd_kread_u(t, base + fit.at[AT_VAR].off + fit.at[AT_MEMBER].off, 8, task, err);
 }
 
-static bool try_member(struct xkd_target *t, const char *path, uint64_t task, uint64_t *val)
+static bool try_part(struct xkd_target *t, const struct linux_fit *fit, unsigned part, uint64_t task,
+		     uint64_t *val)
 {
 	struct xkd_err ignored;
 
-	return !linux_member(t, "task_struct", path, task, val, &ignored);
+	return !linux_part(t, fit, part, task, val, &ignored);
+}
+
+/* A shape that is one member. */
+static bool try_shape(struct xkd_target *t, enum linux_shape_id id, uint64_t obj, uint64_t *val)
+{
+	struct xkd_err ignored;
+	struct linux_fit fit;
+
+	return !linux_shape(t, id, &fit, &ignored) && try_part(t, &fit, AT_MEMBER, obj, val);
 }
 
 /* TASK_REPORT_*, fs/proc/array.c: since 4.14. The lowest seven bits, the highest one set counts. */
@@ -140,51 +144,48 @@ static char state_letter(uint64_t state, uint64_t exit_state)
 enum xkd_rc linux_task(struct xkd_target *t, uint64_t addr, struct xkd_task *task,
 		       struct xkd_err *err)
 {
-	uint64_t v, off, size, exit_state = 0;
-	enum xkd_rc rc;
+	uint64_t v, exit_state = 0;
+	struct linux_fit fit;
+	enum xkd_rc rc = linux_shape(t, SHAPE_TASK, &fit, err);
 
 	*task = (struct xkd_task){ .addr = addr, .cpu = -1, .letter = '?' };
-	rc = linux_member(t, "task_struct", "pid", addr, &v, err);
+	if (!rc)
+		rc = linux_part(t, &fit, TASK_PID, addr, &v, err);
 	if (rc)
 		return xkd_err_prepend(err, rc, "task %s", XKD_ADDR(addr));
 	task->pid = (int32_t)v;
-	if (try_member(t, "tgid", addr, &v))
+	if (try_part(t, &fit, TASK_TGID, addr, &v))
 		task->tgid = (int32_t)v;
-	if (!xkd_offsetof(t, "task_struct", "comm", &off, &size, err)) {
+	if (fit.at[TASK_COMM].there) {
+		const struct linux_place *p = &fit.at[TASK_COMM];
 		char comm[64] = "";
+		size_t size = p->size < sizeof(comm) ? (size_t)p->size : sizeof(comm);
 
-		if (size > sizeof(comm))
-			size = sizeof(comm);
-		if (!xkd_kread(t, addr + off, comm, (size_t)size, err))
+		if (!xkd_kread(t, addr + p->off, comm, size, err))
 			memcpy(task->comm, comm, sizeof(comm) - 1);
 	}
-	if (try_member(t, "mm", addr, &task->mm) && task->mm)
-		(void)!linux_member(t, "mm_struct", "pgd", task->mm, &task->pgd, err);
-	try_member(t, "stack", addr, &task->stack);
-	try_member(t, "exit_state", addr, &exit_state);
-	if (try_member(t, "__state", addr, &task->state) ||
-	    try_member(t, "state", addr, &task->state))
+	if (try_part(t, &fit, TASK_MM, addr, &task->mm) && task->mm)
+		try_shape(t, SHAPE_MM, task->mm, &task->pgd);
+	try_part(t, &fit, TASK_STACK, addr, &task->stack);
+	try_part(t, &fit, TASK_EXIT_STATE, addr, &exit_state);
+	if (try_shape(t, SHAPE_STATE, addr, &task->state))
 		task->letter = state_letter(task->state, exit_state);
-	try_member(t, "flags", addr, &task->flags);
-	if (try_member(t, "thread_info.cpu", addr, &v) || try_member(t, "cpu", addr, &v))
+	try_part(t, &fit, TASK_FLAGS, addr, &task->flags);
+	if (try_shape(t, SHAPE_CPU, addr, &v))
 		task->cpu = (int32_t)v;
 	return XKD_OK;
 }
 
-/* Threads of one group, by signal->thread_head and thread_node (since 3.14). */
-static enum xkd_rc threads(struct xkd_target *t, uint64_t leader, size_t *budget,
-			   bool (*fn)(void *arg, const struct xkd_task *task), void *arg, bool *stop,
+/* Threads of one group, by signal->thread_head and thread_node. */
+static enum xkd_rc threads(struct xkd_target *t, const struct linux_fit *fit, uint64_t leader,
+			   size_t *budget, bool (*fn)(void *arg, const struct xkd_task *task), void *arg, bool *stop,
 			   struct xkd_err *err)
 {
-	uint64_t signal = 0, node_off = 0, head_off = 0, head, p = 0;
+	uint64_t signal = 0, node_off = fit->at[TASKS_NODE].off, head, p = 0;
 	struct xkd_task task;
-	enum xkd_rc rc = linux_member(t, "task_struct", "signal", leader, &signal, err);
+	enum xkd_rc rc = linux_part(t, fit, TASKS_SIGNAL, leader, &signal, err);
 
-	if (!rc)
-		rc = xkd_offsetof(t, "task_struct", "thread_node", &node_off, NULL, err);
-	if (!rc)
-		rc = xkd_offsetof(t, "signal_struct", "thread_head", &head_off, NULL, err);
-	head = signal + head_off;
+	head = signal + fit->at[TASKS_HEAD].off;
 	if (!rc)
 		rc = xkd_kread_u(t, head, 8, &p, err);
 	while (!rc && p != head && !*stop) {
@@ -205,23 +206,22 @@ enum xkd_rc linux_tasks(struct xkd_target *t, bool (*fn)(void *arg, const struct
 			void *arg, struct xkd_err *err)
 {
 	size_t budget = TASKS_MAX;
-	struct xkd_symref init;
-	uint64_t off = 0, p;
+	struct linux_fit fit;
+	uint64_t off, head, p;
 	bool stop = false;
-	enum xkd_rc rc = xkd_sym_named(t, "lk!init_task", &init, err);
+	enum xkd_rc rc = linux_shape(t, SHAPE_TASKS, &fit, err);
 
-	if (!rc)
-		rc = xkd_offsetof(t, "task_struct", "tasks", &off, NULL, err);
-	p = init.addr + off;
+	off = fit.at[TASKS_LIST].off;
+	p = head = fit.at[TASKS_INIT].off + off;
 	do {
 		if (rc)
 			break;
 		if (!budget--)
 			return xkd_err_set(err, XKD_BADDATA, "the task list does not end");
-		rc = threads(t, p - off, &budget, fn, arg, &stop, err);
+		rc = threads(t, &fit, p - off, &budget, fn, arg, &stop, err);
 		if (!rc)
 			rc = xkd_kread_u(t, p, 8, &p, err);
-	} while (!rc && !stop && p != init.addr + off);
+	} while (!rc && !stop && p != head);
 	return rc;
 }
 
@@ -230,26 +230,29 @@ enum xkd_rc linux_task_regs(struct xkd_target *t, uint64_t task, struct xkd_regs
 			    struct xkd_err *err)
 {
 	static const struct {
-		const char *member, *reg;
-	} map[] = { { "bx", "rbx" }, { "bp", "rbp" }, { "r12", "r12" }, { "r13", "r13" },
-		    { "r14", "r14" }, { "r15", "r15" }, { "ret_addr", "rip" } };
-	uint64_t sp, off, size, v;
+		unsigned part;
+		const char *reg;
+	} map[] = { { SLEEP_BX, "rbx" },  { SLEEP_BP, "rbp" },	{ SLEEP_R12, "r12" },
+		    { SLEEP_R13, "r13" }, { SLEEP_R14, "r14" }, { SLEEP_R15, "r15" },
+		    { SLEEP_IP, "rip" } };
 	struct xkd_regname rn;
-	enum xkd_rc rc = linux_member(t, "task_struct", "thread.sp", task, &sp, err);
+	struct linux_fit fit;
+	uint64_t sp, v;
+	enum xkd_rc rc = linux_shape(t, SHAPE_SLEEPING, &fit, err);
 
 	if (!rc)
-		rc = xkd_offsetof(t, "inactive_task_frame", "", &off, &size, err);
+		rc = linux_part(t, &fit, SLEEP_SP, task, &sp, err);
 	if (rc)
 		return rc;
 	*regs = (struct xkd_regs){ .known = 0 };
 	for (size_t i = 0; i < XKD_COUNT(map); i++) {
-		rc = linux_member(t, "inactive_task_frame", map[i].member, sp, &v, err);
+		rc = linux_part(t, &fit, map[i].part, sp, &v, err);
 		if (rc)
 			return rc;
 		if (t->arch->reg_find(map[i].reg, &rn))
 			xkd_reg_put(regs, rn.reg, v);
 	}
-	xkd_reg_put(regs, t->arch->sp, sp + size);
+	xkd_reg_put(regs, t->arch->sp, sp + fit.at[SLEEP_FRAME].size);
 	return XKD_OK;
 }
 
