@@ -8,6 +8,8 @@ build_packages=(gcc make autoconf automake libtool pkg-config libdwarf-dev libel
 	libcapstone-dev libsqlite3-dev libedit-dev zlib1g-dev)
 live_packages=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd libc6-dev python3)
 peer_packages=(gdb binutils 'pahole|dwarves')
+# What reads a dump of a guest, for tools/peers.
+dump_packages=(python3-drgn crash)
 
 # step TEXT: what is going on, on stderr, so that stdout stays the result's.
 step() { echo "==> $*" >&2; }

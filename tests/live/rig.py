@@ -3,6 +3,7 @@
 Environment: XKD (the binary), XKD_KERNEL (an unpacked kernel package's root; by
 default tools/kernels get 6.1-cloud), XKD_SEED (a number: repeats a random choice).
 """
+import importlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.append(os.path.join(TOP, "tests/peers"))
 
 
 # A test that is told to end still ends its guest: with-blocks run for this.
@@ -29,7 +31,7 @@ class Timeout(Exception):
     pass
 
 
-def ask(rundir, command, timeout=20):
+def ask(rundir, command, timeout=60):
     """Runs a shell command in the guest. Returns (status, output bytes)."""
     if "\n" in command:
         raise ValueError("one line only")
@@ -124,14 +126,15 @@ def kernel_dir():
     return d
 
 
+def kernel_files(kernel, pattern):
+    """The paths below KERNEL that match a regular expression."""
+    return [path for base, _, files in os.walk(kernel) for f in files
+            if re.search(pattern, (path := os.path.join(base, f))[len(kernel):])]
+
+
 def kernel_file(kernel, pattern):
     """The one path below KERNEL that matches a regular expression, or None."""
-    for base, _, files in os.walk(kernel):
-        for f in files:
-            path = os.path.join(base, f)
-            if re.search(pattern, path[len(kernel):]):
-                return path
-    return None
+    return next(iter(kernel_files(kernel, pattern)), None)
 
 
 def vmlinux(kernel):
@@ -178,7 +181,7 @@ class Guest:
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
 
-    def ask(self, command, timeout=20):
+    def ask(self, command, timeout=60):
         try:
             status, out = ask(self.dir, command, timeout)
         except Timeout:
@@ -213,42 +216,64 @@ class Guest:
         if not self.goes_on():
             self.qmp("cont")
 
-    def qmp(self, command):
+    def qmp(self, command, **arguments):
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
+            s.settimeout(120)
             s.connect(os.path.join(self.dir, "qmp.sock"))
             f = s.makefile("rw")
             f.readline()
-            for cmd in ("qmp_capabilities", command):
-                f.write(json.dumps({"execute": cmd}) + "\n")
+            for cmd in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                f.write(json.dumps(cmd) + "\n")
                 f.flush()
                 while True:
                     answer = json.loads(f.readline())
+                    if "error" in answer:
+                        raise RuntimeError(f"{command}: {answer['error']}")
                     if "return" in answer:
                         break
             return answer["return"]
+
+    def dump(self, name="core"):
+        """An ELF dump of the guest, which must be stopped, with its virtual addresses (gdb and drgn
+        ask for them). Returns its path."""
+        path = os.path.join(self.dir, name)
+        if os.path.exists(path):
+            os.unlink(path)
+        self.qmp("dump-guest-memory", paging=True, protocol="file:" + path)
+        return path
 
     # -- xkd against it
 
     def xkd_argv(self, *args):
         return [xkd(), "-k", self.target, "-y", self.kernel, *args]
 
-    def xkd(self, commands, timeout=120):
+    def xkd(self, commands, timeout=120, options=()):
         """Runs commands in batch. A text for -c, a list for a script by -f.
         Returns (exit status, output). The exit status is None after a timeout."""
         if isinstance(commands, str):
-            argv = self.xkd_argv("-c", commands)
+            argv = self.xkd_argv(*options, "-c", commands)
         else:
             path = os.path.join(self.dir, "script.xkd")
             with open(path, "w") as f:
                 f.write("\n".join(commands) + "\n")
-            argv = self.xkd_argv("-f", path)
+            argv = self.xkd_argv(*options, "-f", path)
         try:
             p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, timeout=timeout)
             return p.returncode, p.stdout.decode("utf-8", "replace")
         except subprocess.TimeoutExpired as e:
             return None, (e.stdout or b"").decode("utf-8", "replace")
+
+
+def peers(question, *options, **arguments):
+    """A test that is one question of tests/peers, put to a guest of its own."""
+    xkd()
+    tap = Tap()
+    r = rng(tap)
+    with Guest(*options) as g:
+        for tally in importlib.import_module(question).ask(g, r, **arguments):
+            tally.tell(tap)
+    tap.done()
 
 
 def xkd():

@@ -54,11 +54,11 @@ with Guest("--halted", "--reboot", "--append", "xkd.novm") as g:
     tap.equal(g.status(), "prelaunch", "reset: q leaves it not started")
 
     status, out = g.xkd(mark(["bp lk!start_kernel", "bp panic", "bp kvm!kvm_init", "g", "k", "bl",
-                              "dt lk!task_struct comm lk!init_task", "!cpus", "g", "k 1", "lm", "bc *"]), 60)
+                              "dt lk!task_struct comm lk!init_task", "!cpus", "g", "k 1", "lm", "bc *"]), 200)
     _, _, _, hit, k, bl, dt, rows, kvm, k2, lm, _ = answers(out, 12)
     first = SLIDE.search(hit)
     tap.ok(first and "Breakpoint 0 hit" in hit, "boot: start_kernel is hit from reset", out[-1500:])
-    tap.ok("lk!start_kernel" in k and "lk!secondary_startup_64" in k, "boot: its stack", k)
+    tap.ok("lk!start_kernel" in k and re.search(r"lk!(secondary|common)_startup_64", k), "boot: its stack", k)
     tap.ok("lk!panic" in bl, "boot: other names were resolved", bl)
     tap.ok('"swapper"' in dt, "boot: memory and types", dt)
     tap.ok("outside" in rows, "boot: the second CPU is not started yet", rows)
@@ -97,7 +97,7 @@ with Guest("--halted", "--reboot", "--append", "xkd.novm") as g:
 
     # A reboot stopped in firmware: nothing known, then the kernel at its start.
     t = meanwhile(g, (2, "system_reset"), (0.2, "stop"))
-    status, out = g.xkd(mark(["bp lk!start_kernel", "g", "!cpus", "g", "k", "bc *"]), 60)
+    status, out = g.xkd(mark(["bp lk!start_kernel", "g", "!cpus", "g", "k", "bc *"]), 200)
     t.join()
     _, stop, rows, hit, k, _ = answers(out, 6)
     tap.ok("Another boot: no kernel is there yet" in stop, "firmware after a reboot: the old kernel is gone", stop)

@@ -1,0 +1,185 @@
+"""Questions to those who read a dump, taken while xkd sees the guest stopped, so that all look at
+the same bytes: every task's stack, function by function and line by line, and the values of
+parameters and locals in them (drgn); structs' sizes and offsets (drgn); each CPU's stack (gdb)."""
+import drgnpeer
+import gdbpeer
+import reasons
+import stacks
+import truth
+from files import inline_places, pahole, same_place, symbols
+from rig import answers, mark, vmlinux
+from tally import Tally
+from xkdside import layout, stack, values
+
+
+class Stopped:
+    """The guest stopped and dumped; goes on afterwards."""
+
+    def __init__(self, g):
+        self.g = g
+
+    def __enter__(self):
+        self.g.qmp("stop")
+        self.dump = self.g.dump()
+        drgnpeer.take_pids(self.dump)
+        return self
+
+    def __exit__(self, *_):
+        self.g.qmp("cont")
+
+
+def run(g, commands, t):
+    status, out = g.xkd(mark(commands), timeout=400, options=["--leave-halted"])
+    if status != 0:
+        t.unlike(f"xkd ended with {status}: {out[-1000:]}")
+        return None
+    return answers(out, len(commands))
+
+
+class Witness:
+    """Where the guest's kernel is, and the second witness of a line: addr2line, told of that."""
+
+    def __init__(self, g):
+        self.vmlinux = vmlinux(g.kernel)
+        link = symbols(self.vmlinux, ("_text", "_etext"))
+        bounds = truth.text_bounds(g)
+        self.slide = bounds["_text"] - link["_text"]
+        self.end = bounds["_etext"]
+        self.image = bounds["_text"], truth.address(g, "_end")
+
+    def in_image(self, address):
+        return self.image[0] <= address < self.image[1]
+
+    def vouch(self, frame, pc, innermost):
+        """True where addr2line has a frame's file and line at a pc of the kernel's."""
+        if pc > self.end or not frame["file"]:
+            return False
+        places = inline_places(self.vmlinux, pc - self.slide - (0 if innermost else 1))
+        return any(same_place(p, (frame["file"], frame["line"])) for p in places)
+
+
+def slip(differ, witness):
+    """The reason why all differences of a stack are the peer's, or None."""
+    for why, a, b in differ:
+        innermost = a is not None and a["pc"] is None
+        if why not in ("line", "file") or not witness.vouch(a, b["pc"], innermost):
+            return None
+    return reasons.GDB_ROW
+
+
+def differences(t, what, mine, theirs, witness=None):
+    """One stack is one question."""
+    differ = stacks.compare(mine, theirs)
+    why = slip(differ, witness) if differ and witness else None
+    if not differ:
+        t.agree()
+    elif why:
+        t.accept(why)
+    else:
+        t.unlike(what + ": " + "; ".join(f"{w}: {stacks.show(a)} | {stacks.show(b)}" for w, a, b in differ))
+    return not differ
+
+
+def compare_values(t, what, mine, theirs, witness):
+    """Values of one frame, both {name: number, None or text}. Asked is only where both name a number:
+    what has none in one of them says nothing of the other."""
+    for name in sorted(set(mine) & set(theirs)):
+        a, b = mine[name], theirs[name]
+        if not isinstance(a, int) or not isinstance(b, int):
+            continue
+        if a & (1 << 64) - 1 == b & (1 << 64) - 1:
+            t.agree()
+        elif witness.slide and a - b == witness.slide and witness.in_image(a):
+            t.accept(reasons.DRGN_SLIDE)
+        else:
+            t.unlike(f"{what} {name}: {a:#x} | {b:#x}")
+
+
+def ask_tasks(g, there, same):
+    """Stacks of all sleeping tasks: [(pid, drgn's frames)] that are the same go into same."""
+    t = Tally("stacks of sleeping tasks, with inlined functions and lines", "drgn")
+    if not drgnpeer.here():
+        t.cannot("no drgn")
+        return t
+    got, why = drgnpeer.ask(g.kernel, there.dump, {"tasks": [True]})
+    if got is None:
+        t.cannot("drgn does not read the dump: " + why.strip().splitlines()[-1] if why.strip() else "drgn failed")
+        return t
+    tasks = {int(p): x for p, x in got["tasks"].items() if not x["on_cpu"]}
+    pids = sorted(p for p, x in tasks.items() if isinstance(x["stack"], list))
+    for p in sorted(set(tasks) - set(pids)):
+        t.unlike(f"pid {p}: drgn: {tasks[p]['stack']}")
+    texts = run(g, [c for p in pids for c in (f".task {p}", "kn")], t)
+    if texts is None:
+        return t
+    for p, text in zip(pids, texts[1::2]):
+        if differences(t, f"pid {p} {tasks[p]['comm']}", stack(text), tasks[p]["stack"]):
+            same.append((p, tasks[p]["stack"]))
+    return t
+
+
+def ask_values(g, same, r, witness, limit=40):
+    """Parameters and locals of the kernel frames of tasks whose stacks are the same."""
+    t = Tally("parameters and locals of sleeping tasks", "drgn")
+    asked, commands = [], []
+    for pid, frames in r.sample(same, min(limit, len(same))):
+        commands.append(f".task {pid}")
+        for i, f in enumerate(stacks.kernel_frames(frames)):
+            if any(isinstance(v, int) for v in f["values"].values()):
+                asked.append((pid, i, f, len(commands) + 1))
+                commands += [f".frame {i:x}", "dv"]
+    if not asked:
+        t.cannot("drgn tells no value")
+        return t
+    texts = run(g, commands, t)
+    for pid, i, f, at in asked if texts else []:
+        compare_values(t, f"pid {pid} frame {i:x} {f['name']}", values(texts[at]), f["values"], witness)
+    return t
+
+
+def ask_structs(g, there, r, count):
+    t = Tally("sizes and offsets of structs", "drgn")
+    if not drgnpeer.here():
+        t.cannot("no drgn")
+        return t
+    names = r.sample(sorted(pahole(vmlinux(g.kernel))), count)
+    got, why = drgnpeer.ask(g.kernel, there.dump, {"structs": [names]})
+    if got is None:
+        t.cannot("drgn does not read the dump: " + why.strip().splitlines()[-1] if why.strip() else "drgn failed")
+        return t
+    texts = run(g, [f"dt -v lk!{n}" for n in names], t)
+    for n, text in zip(names, texts or []):
+        want, mine = got["structs"][n], layout(text)
+        if want is None:
+            continue
+        if mine[0] == want[0] and mine[1] == want[1]:
+            t.agree()
+        else:
+            t.unlike(f"{n}: size {mine[0]} want {want[0]}; members that differ: "
+                     f"{sorted(set(mine[1].items()) ^ set(want[1].items()))[:6]}")
+    return t
+
+
+def ask_cpus(g, there, setup, witness):
+    """What each CPU does."""
+    t = Tally("stacks of CPUs at random stops, with inlined functions and lines", "gdb")
+    if not gdbpeer.here():
+        t.cannot("no gdb")
+        return t
+    theirs, why = gdbpeer.cpus(setup, there.dump)
+    if not theirs:
+        t.cannot("gdb does not read the dump: " + why[-300:])
+        return t
+    texts = run(g, [f"~{c}k" for c in sorted(theirs)], t)
+    for c, text in zip(sorted(theirs), texts or []):
+        differences(t, f"CPU {c}", stack(text), theirs[c], witness)
+    return t
+
+
+def ask(g, r, count=300):
+    witness = Witness(g)
+    setup = gdbpeer.symbol_files(g, witness.slide)
+    same = []
+    with Stopped(g) as there:
+        return [ask_tasks(g, there, same), ask_values(g, same, r, witness),
+                ask_structs(g, there, r, count), ask_cpus(g, there, setup, witness)]

@@ -1,0 +1,11 @@
+"""Known slips of peers: what the peer does, and how each single case is proved. A difference is
+accepted under such a reason only when its second witness agrees with xkd."""
+
+ADDR2LINE_FILE = ("addr2line (BFD 2.40) takes the file's number of a DWARF 5 line table's row for "
+                  "another file, or the unit's; gdb's line table has xkd's file and line")
+ADDR2LINE_ROW = ("several rows of the line table have the address; gdb's is xkd's file, and the line "
+                 "is gdb's or addr2line's")
+GDB_ROW = ("several rows of the line table have the address and gdb takes another one of them; "
+           "addr2line has xkd's")
+DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr) without the slide; "
+              "the values differ by just the slide and xkd's lies in the kernel's image by /proc/kallsyms")
