@@ -59,12 +59,14 @@ struct xkd_image *xkd_target_mod_image(struct xkd_target *t, struct xkd_module *
 	return m->img;
 }
 
-/* The kernel slides as a whole; what lies outside its image (per-CPU offsets, absolute values) does
- * not. */
+/* The kernel slides as a whole; per-CPU offsets and absolute values elsewhere do not. Sections may lie
+ * behind _end, where the module ends: early boot uses them as scratch. */
 static bool slides(const struct xkd_module *m, const struct xkd_sym *s)
 {
 	uint64_t at = s->addr + (uint64_t)m->slide;
 
+	if (s->shndx != SHN_ABS && s->addr >= xkd_module_start(m) - (uint64_t)m->slide)
+		return true;
 	return at >= xkd_module_start(m) && at <= xkd_module_end(m);
 }
 
