@@ -145,15 +145,13 @@ const struct xkd_reglayout *xkd_rsp_reglayout(struct xkd_backend *be)
 }
 
 /* A g reply into the blob; xx bytes are registers the stub does not have at hand. */
-static void take_g(struct xkd_rsp *r, struct xkd_regblob *blob)
+void xkd_rsp_take_g(const struct xkd_rsp *r, const char *s, size_t len, struct xkd_regblob *blob)
 {
-	const char *s = r->reply.s;
-
 	for (size_t i = 0; i < r->layout.n; i++) {
 		const struct xkd_regdesc *d = &r->descs[i];
 		size_t at = 2 * (size_t)r->regs[i].off, n;
 
-		if (r->regs[i].from != XKD_RSP_REG_G || at + 2 * (size_t)d->bytes > r->reply.len)
+		if (r->regs[i].from != XKD_RSP_REG_G || at + 2 * (size_t)d->bytes > len)
 			continue;
 		blob->avail[i] = xkd_rsp_unhex(s + at, 2 * (size_t)d->bytes, blob->bytes + d->off,
 					       d->bytes, &n);
@@ -258,7 +256,7 @@ enum xkd_rc xkd_rsp_regs_get(struct xkd_backend *be, uint64_t cpu_id, unsigned g
 	if (rc == XKD_OK && (groups & ~by_monitor)) {
 		rc = ask_g(r, cpu_id, err);
 		if (rc == XKD_OK)
-			take_g(r, blob);
+			xkd_rsp_take_g(r, r->reply.s, r->reply.len, blob);
 	}
 	if (rc == XKD_OK && (groups & by_monitor) && r->layout.blob > r->g_bytes)
 		rc = ask_monitor(r, cpu_id, blob, err);

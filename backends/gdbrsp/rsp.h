@@ -196,6 +196,15 @@ enum xkd_rc xkd_rsp_reg_set(struct xkd_backend *be, uint64_t cpu_id, size_t inde
 void xkd_rsp_parse_info_registers(const struct xkd_reglayout *layout, const char *text,
 				  struct xkd_regblob *blob);
 
+/* What a g reply says of the layout's registers. */
+void xkd_rsp_take_g(const struct xkd_rsp *r, const char *s, size_t len, struct xkd_regblob *blob);
+
+/* hit.c */
+enum xkd_rc xkd_rsp_look(struct xkd_backend *be, uint64_t cpu_id, struct xkd_regblob *blob,
+			 struct xkd_iov *iov, size_t n, struct xkd_err *err);
+enum xkd_rc xkd_rsp_pass(struct xkd_backend *be, uint64_t cpu_id, const size_t *index,
+			 const uint64_t *val, size_t n, struct xkd_err *err);
+
 /* mem.c */
 enum xkd_rc xkd_rsp_readv(struct xkd_backend *be, enum xkd_mspace ms, uint64_t cpu_id,
 			  struct xkd_iov *iov, size_t n, struct xkd_err *err);

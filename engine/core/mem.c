@@ -311,7 +311,7 @@ static enum xkd_rc read_kernel(struct xkd_target *t, uint64_t va, uint8_t *buf, 
 }
 
 /* What our own breakpoints wrote is not the target's. */
-static void hide_patches(struct xkd_target *t, uint64_t addr, uint8_t *buf, size_t len)
+void xkd_mem_hide_patches(const struct xkd_target *t, uint64_t addr, uint8_t *buf, size_t len)
 {
 	for (size_t i = 0; i < t->patches.n; i++) {
 		uint64_t off = t->patches.p[i].addr - addr;
@@ -353,7 +353,7 @@ enum xkd_rc xkd_mem_read(struct xkd_target *t, const struct xkd_space *sp, uint6
 		break;
 	}
 	if (sp->kind != XKD_SP_PHYS)
-		hide_patches(t, addr, buf, got);
+		xkd_mem_hide_patches(t, addr, buf, got);
 out:
 	if (done)
 		*done = got;

@@ -1,6 +1,6 @@
 /* Targets: the wrappers around a backend. Every "cannot" is said here, once, in words.
  * Invariant: while t->running no register or memory is read; gen.stop counts resumes. */
-#include "engine/core/target.h"
+#include "engine/core/target_int.h"
 #include "engine/core/cache.h"
 #include "engine/os/os.h"
 #include "base/str.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void forget_stop(struct xkd_target *t)
+void xkd_target_goes(struct xkd_target *t)
 {
 	for (size_t i = 0; i < t->cpus.n; i++) {
 		t->cpus.p[i].regs_read = false;
@@ -19,6 +19,7 @@ static void forget_stop(struct xkd_target *t)
 	}
 	xkd_cache_drop(t->cache);
 	xkd_arena_fini(&t->stop_arena);
+	t->gen.stop++;
 }
 
 void xkd_target_dirty(struct xkd_target *t)
@@ -152,8 +153,7 @@ enum xkd_rc xkd_target_stopped(const struct xkd_target *t, struct xkd_err *err)
 	return XKD_OK;
 }
 
-/* Remembers a broken transport, whoever noticed it. */
-static enum xkd_rc noted(struct xkd_target *t, enum xkd_rc rc)
+enum xkd_rc xkd_target_noted(struct xkd_target *t, enum xkd_rc rc)
 {
 	if (rc == XKD_TRANSPORT)
 		t->lost = true;
@@ -180,7 +180,7 @@ enum xkd_rc xkd_target_regs(struct xkd_target *t, int cpu, unsigned groups,
 		return XKD_OK;
 	}
 	blob = xkd_calloc(1, sizeof(*blob));
-	rc = noted(t, t->be->ops->regs_get(t->be, c->id, groups | c->groups, blob, err));
+	rc = xkd_target_noted(t, t->be->ops->regs_get(t->be, c->id, groups | c->groups, blob, err));
 	if (!rc) {
 		if (!c->groups)
 			memset(&c->regs, 0, sizeof(c->regs));
@@ -210,7 +210,7 @@ enum xkd_rc xkd_target_reg_set(struct xkd_target *t, int cpu, int reg, uint64_t 
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot write register %s", t->uri,
 				   t->arch->reg_names[reg]);
 	xkd_put_le(bytes, val, 8);
-	rc = noted(t, t->be->ops->reg_set(t->be, t->cpus.p[cpu].id, (size_t)i, bytes, err));
+	rc = xkd_target_noted(t, t->be->ops->reg_set(t->be, t->cpus.p[cpu].id, (size_t)i, bytes, err));
 	if (rc)
 		return xkd_err_prepend(err, rc, "writing %s of CPU %d", t->arch->reg_names[reg], cpu);
 	t->cpus.p[cpu].groups = 0; /* the stub may have adjusted what was written: read again */
@@ -237,9 +237,8 @@ enum xkd_rc xkd_target_resume(struct xkd_target *t, const struct xkd_resume *r, 
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot run its target", t->uri);
 	if (r->has_cpu && r->cpu_act == XKD_ACT_STEP && !(t->caps & XKD_CAP_STEP))
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot single-step", t->uri);
-	forget_stop(t);
-	t->gen.stop++;
-	rc = noted(t, t->be->ops->resume(t->be, r, err));
+	xkd_target_goes(t);
+	rc = xkd_target_noted(t, t->be->ops->resume(t->be, r, err));
 	if (!rc)
 		t->running = true;
 	return rc;
@@ -247,7 +246,7 @@ enum xkd_rc xkd_target_resume(struct xkd_target *t, const struct xkd_resume *r, 
 
 enum xkd_rc xkd_target_halt(struct xkd_target *t, struct xkd_err *err)
 {
-	return t->lost ? xkd_target_stopped(t, err) : noted(t, t->be->ops->halt(t->be, err));
+	return t->lost ? xkd_target_stopped(t, err) : xkd_target_noted(t, t->be->ops->halt(t->be, err));
 }
 
 /* Takes in one event; true when it is one to return. */
@@ -292,7 +291,7 @@ enum xkd_rc xkd_target_wait(struct xkd_target *t, int timeout_ms, struct xkd_eve
 		int wait = fds[0].fd < 0 ? 50 : 1000;
 
 		*ev = (struct xkd_event){ .kind = XKD_EV_NONE };
-		rc = noted(t, t->be->ops->next_event(t->be, ev, err));
+		rc = xkd_target_noted(t, t->be->ops->next_event(t->be, ev, err));
 		if (rc)
 			return rc;
 		if (take_event(t, ev))

@@ -121,6 +121,8 @@ enum xkd_rc xkd_kread_u(struct xkd_target *t, uint64_t addr, unsigned size, uint
 /* At most max - 1 bytes up to a NUL; always terminated. */
 enum xkd_rc xkd_kread_str(struct xkd_target *t, uint64_t addr, char *buf, size_t max,
 			  struct xkd_err *err) XKD_MUST;
+/* Puts the target's own bytes where our breakpoints show. */
+void xkd_mem_hide_patches(const struct xkd_target *t, uint64_t addr, uint8_t *buf, size_t len);
 void xkd_target_dirty(struct xkd_target *t); /* after a write by other ways: drop caches */
 
 /* --- run state (engine/run uses these; commands use engine/run) --- */
@@ -133,6 +135,16 @@ enum xkd_rc xkd_target_halt(struct xkd_target *t, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_target_wait(struct xkd_target *t, int timeout_ms, struct xkd_event *ev,
 			    struct xkd_err *err) XKD_MUST;
 int xkd_target_cpu_by_id(const struct xkd_target *t, uint64_t id); /* index or -1 */
+
+/* --- hits that nobody is to see (hit.c) --- */
+/* Registers (INT, SYS) of a CPU and the bytes at addr as it sees them, our breakpoints hidden, in one
+ * exchange where the transport can. *got: how many bytes came. */
+enum xkd_rc xkd_target_look(struct xkd_target *t, int cpu, uint64_t addr, uint8_t *buf, size_t len,
+			    size_t *got, const struct xkd_regs **regs, struct xkd_err *err) XKD_MUST;
+/* Gives a CPU the effect of an instruction carried out for it. go: and lets everything run, in the
+ * same exchange where the transport can. After an error the CPU is as it was and nothing runs. */
+enum xkd_rc xkd_target_carry(struct xkd_target *t, int cpu, const struct xkd_carry *c, bool go,
+			     struct xkd_err *err) XKD_MUST;
 
 /* --- modules (filled by the personality) --- */
 struct xkd_module *xkd_target_kernel(struct xkd_target *t); /* NULL: no kernel known */

@@ -390,6 +390,23 @@ static bool is_type(void *arg, const char *name)
 	return !xkd_parse_type(e->ctx, name, NULL, &type, NULL, NULL);
 }
 
+enum xkd_rc xkd_eval_parse(struct xkd_evalctx *e, enum xkd_syntax syntax, const char *text,
+			   const char **end, struct xkd_node **n, struct xkd_err *err)
+{
+	struct xkd_parser p = { .text = text,
+				.syntax = syntax,
+				.radix = e->env ? e->env->radix : 16,
+				.arena = e->arena,
+				.err = err,
+				.is_var = is_var,
+				.is_type = is_type,
+				.arg = e };
+
+	if (err)
+		*err = XKD_ERR_INIT;
+	return xkd_expr_parse(&p, n, end);
+}
+
 enum xkd_rc xkd_eval(const struct xkd_ctx *ctx, const struct xkd_env *env, enum xkd_syntax syntax,
 		     const char *text, const char **end, struct xkd_arena *arena,
 		     struct xkd_value *v, struct xkd_err *err)
@@ -397,19 +414,9 @@ enum xkd_rc xkd_eval(const struct xkd_ctx *ctx, const struct xkd_env *env, enum 
 	struct xkd_evalctx e = {
 		.ctx = ctx, .env = env, .arena = arena, .scope = xkd_scope_module(ctx)
 	};
-	struct xkd_parser p = { .text = text,
-				.syntax = syntax,
-				.radix = env ? env->radix : 16,
-				.arena = arena,
-				.err = err,
-				.is_var = is_var,
-				.is_type = is_type,
-				.arg = &e };
 	struct xkd_node *n;
 
-	if (err)
-		*err = XKD_ERR_INIT;
-	TRY(xkd_expr_parse(&p, &n, end));
+	TRY(xkd_eval_parse(&e, syntax, text, end, &n, err));
 	return xkd_eval_node(&e, n, v, err);
 }
 

@@ -162,6 +162,9 @@ struct xkd_evalctx {
 	struct xkd_module *scope; /* module of the code at hand */
 	const struct xkd_value *self; /* XKD_OP_SELF */
 };
+/* The tree of a text, its names told apart by e; it lives in e's arena. end as in xkd_eval. */
+enum xkd_rc xkd_eval_parse(struct xkd_evalctx *e, enum xkd_syntax syntax, const char *text,
+			   const char **end, struct xkd_node **n, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_eval_node(struct xkd_evalctx *e, const struct xkd_node *n, struct xkd_value *v,
 			  struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_eval_masm(struct xkd_evalctx *e, const struct xkd_node *n, uint64_t *num,

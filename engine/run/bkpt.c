@@ -20,6 +20,7 @@ struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id)
 
 static void free_bkpt(struct xkd_bkpt *b)
 {
+	xkd_bkpt_drop_prog(b);
 	free(b->spec);
 	free(b->cmds);
 	free(b->cond);
@@ -156,6 +157,7 @@ enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto
 
 	*b = *proto;
 	memset(&b->locs, 0, sizeof(b->locs));
+	b->prog = NULL;
 	b->spec = xkd_strdup(proto->spec);
 	b->cmds = proto->cmds ? xkd_strdup(proto->cmds) : NULL;
 	b->cond = proto->cond ? xkd_strdup(proto->cond) : NULL;

@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "engine/core/names.h"
 
+struct xkd_prog;
 struct xkd_bkpt {
 	unsigned id;
 	bool enabled;
@@ -21,6 +22,11 @@ struct xkd_bkpt {
 	uint64_t hits;
 	uint64_t only_task; /* /p: 0 any */
 	int only_cpu;	    /* the kernel's number; -1 any */
+	/* cond compiled for the place prog_pc (quick.c); NULL: not tried, or not to be compiled */
+	struct xkd_prog *prog;
+	bool prog_tried;
+	uint64_t prog_pc;
+	uint32_t prog_boot, prog_modules;
 };
 /* What is in the target now; several breakpoints may share a place. */
 struct xkd_placed {
@@ -32,6 +38,7 @@ struct xkd_bkpts {
 	XKD_VEC(struct xkd_bkpt *) list; /* by id */
 	XKD_VEC(struct xkd_placed) placed;
 	uint64_t load_at; /* where modules come in, watched while a breakpoint waits for one; 0: not */
+	uint64_t hot;		 /* where the last hit was: read along with the next one's registers */
 	XKD_VEC(uint64_t) early; /* in the target while it runs without a kernel (boot.c) */
 };
 #endif

@@ -67,6 +67,21 @@ enum xkd_rc xkd_run_one(struct xkd_run *r, int cpu, struct xkd_event *ev, struct
 	return rc;
 }
 
+/* Most breakpoints are on instructions that need no step at all. */
+static bool carried(struct xkd_run *r, int cpu, uint64_t pc)
+{
+	struct xkd_space sp = xkd_space_cpu(cpu);
+	const struct xkd_regs *regs;
+	struct xkd_err ignored;
+	uint8_t bytes[15];
+	size_t n = 0;
+
+	if (xkd_target_regs(r->t, cpu, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored))
+		return false;
+	(void)!xkd_mem_read(r->t, &sp, pc, bytes, sizeof(bytes), &n, &ignored);
+	return n && xkd_run_carry(r, cpu, bytes, n, regs, false);
+}
+
 enum xkd_rc xkd_run_step_off(struct xkd_run *r, int cpu, bool *stepped, struct xkd_err *err)
 {
 	uint64_t sp, pc = pc_of(r, cpu, &sp);
@@ -76,6 +91,11 @@ enum xkd_rc xkd_run_step_off(struct xkd_run *r, int cpu, bool *stepped, struct x
 	*stepped = false;
 	if (!xkd_placed_at(r, pc))
 		return XKD_OK;
+	if (carried(r, cpu, pc)) {
+		r->t->stop_cpu = cpu;
+		*stepped = true;
+		return XKD_OK;
+	}
 	rc = xkd_unplace_exec(r, pc, err);
 	if (!rc)
 		rc = xkd_run_one(r, cpu, &ev, err);
@@ -311,8 +331,10 @@ static enum xkd_rc run_loop(struct xkd_run *r, const struct xkd_until *u, struct
 			rc = place_until(r, u, err);
 		if (!rc)
 			rc = xkd_target_resume(r->t, &all, err);
-		if (!rc)
-			rc = wait_event(r, -1, &ev, err);
+		do
+			if (!rc)
+				rc = wait_event(r, -1, &ev, err);
+		while (!rc && xkd_run_quick(r, u, &ev));
 		if (rc)
 			return rc;
 		if (judge(r, &ev, u, stop))

@@ -51,6 +51,7 @@ enum xkd_rc xkd_bkpt_del(struct xkd_run *r, unsigned id, struct xkd_err *err) XK
 enum xkd_rc xkd_bkpt_enable(struct xkd_run *r, unsigned id, bool on, struct xkd_err *err) XKD_MUST;
 void xkd_bkpts_fini(struct xkd_bkpts *all); /* forgets all, without touching the target */
 struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id);
+void xkd_bkpt_drop_prog(struct xkd_bkpt *b); /* its compiled condition */
 /* After module changes: resolves deferred ones, re-places moved ones. */
 void xkd_bkpt_refresh(struct xkd_run *r);
 #endif

@@ -24,6 +24,12 @@ enum xkd_rc xkd_run_await(struct xkd_run *r, struct xkd_err *err) XKD_MUST;
 void xkd_run_unawait(struct xkd_run *r);
 /* Is addr such a place and still no kernel known? Then it is taken out. */
 bool xkd_run_false_start(struct xkd_run *r, uint64_t addr);
+/* quick.c. Lets a hit that certainly concerns nobody pass; true: the target runs again. */
+bool xkd_run_quick(struct xkd_run *r, const struct xkd_until *u, const struct xkd_event *ev);
+/* Carries the instruction in bytes out for a CPU; go: and lets everything run. False: it is to be
+ * stepped, and nothing was changed. */
+bool xkd_run_carry(struct xkd_run *r, int cpu, const uint8_t *bytes, size_t n,
+		   const struct xkd_regs *regs, bool go);
 /* One instruction, others held. */
 enum xkd_rc xkd_run_one(struct xkd_run *r, int cpu, struct xkd_event *ev, struct xkd_err *err) XKD_MUST;
 #endif

@@ -166,6 +166,15 @@ struct xkd_backend_ops {
 	/* index into reglayout()->regs; val of .bytes bytes */
 	enum xkd_rc (*reg_set)(struct xkd_backend *be, uint64_t cpu_id, size_t index,
 			       const uint8_t *val, struct xkd_err *err);
+	/* What a hit needs, in one exchange where the transport can: the registers of INT and SYS, and
+	 * memory as that CPU translates (elements as in readv). NULL: regs_get and readv serve. */
+	enum xkd_rc (*look)(struct xkd_backend *be, uint64_t cpu_id, struct xkd_regblob *blob,
+			    struct xkd_iov *iov, size_t n, struct xkd_err *err);
+	/* Sets registers (by index into reglayout()->regs) of a CPU that look was asked about at this
+	 * stop and lets all CPUs run, with as few exchanges as can be. After an error nothing runs, but
+	 * some of the registers may have been set. NULL: reg_set and resume serve. */
+	enum xkd_rc (*pass)(struct xkd_backend *be, uint64_t cpu_id, const size_t *index,
+			    const uint64_t *val, size_t n, struct xkd_err *err);
 	enum xkd_rc (*msr_get)(struct xkd_backend *be, uint64_t cpu_id, uint32_t msr, uint64_t *val,
 			       struct xkd_err *err);
 	enum xkd_rc (*msr_set)(struct xkd_backend *be, uint64_t cpu_id, uint32_t msr, uint64_t val,

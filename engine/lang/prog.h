@@ -1,0 +1,27 @@
+/* Expressions compiled once for one place in the code, to be run at every hit there: a small program
+ * over registers and memory with C's arithmetic. Names, types and members are settled when it is
+ * made; running it looks nothing up. */
+#ifndef XKD_ENGINE_PROG_H
+#define XKD_ENGINE_PROG_H
+#include "engine/lang/expr.h"
+
+struct xkd_prog;
+/* What a program runs over. */
+struct xkd_prog_env {
+	const struct xkd_regs *regs;
+	/* memory as the CPU at hand sees it; false: cannot be read */
+	bool (*read)(void *arg, uint64_t addr, void *buf, size_t len);
+	void *arg;
+};
+/* Compiles a C++ expression as it means at ctx (frame 0 of a CPU at the place). UNSUPPORTED: it is
+ * one whose parts must be looked up anew each time (pseudo-registers, assignments, locals that lie
+ * on the stack). Valid while the modules stay as they are. */
+enum xkd_rc xkd_prog_new(const struct xkd_ctx *ctx, const struct xkd_env *env, const char *text,
+			 struct xkd_prog **prog, struct xkd_err *err) XKD_MUST;
+void xkd_prog_free(struct xkd_prog *p);
+/* v: the result's scalar; type: of it. */
+enum xkd_rc xkd_prog_run(const struct xkd_prog *p, const struct xkd_prog_env *env, uint64_t *v,
+			 struct xkd_err *err) XKD_MUST;
+/* The result's type, for printing. */
+const struct xkd_type *xkd_prog_type(const struct xkd_prog *p, struct xkd_module **mod);
+#endif
