@@ -135,9 +135,7 @@ static enum xkd_rc begin_row(struct printer *p)
 
 static void end_row(struct printer *p)
 {
-	if (p->o->compact)
-		xkd_out(p->out, "  ");
-	else
+	if (!p->o->compact)
 		xkd_out_end(p->out);
 }
 
@@ -145,7 +143,9 @@ static void head(struct printer *p, uint64_t off, const char *name)
 {
 	size_t len = strlen(name);
 
-	if (!p->o->compact)
+	if (p->o->compact)
+		xkd_out(p->out, "%s", p->rows > 1 ? "  " : "");
+	else
 		xkd_out(p->out, "%*s", 3 * p->level, "");
 	if (!p->o->no_offsets && !p->o->compact) {
 		xkd_out_key(p->out, XKD_ST_NUM, "offset", "+0x%03llx", (unsigned long long)off);
@@ -176,7 +176,9 @@ static void member_text(struct printer *p, const struct xkd_member *m, const str
 {
 	const struct xkd_type *s = xkd_lang_strip(p->ctx, p->mod, m->type);
 
-	if (mv && p->o->verbose && xkd_type_is_aggregate(s) && s->name)
+	if (mv && p->o->compact && s->kind == XKD_T_ARRAY && xkd_text_chars(p->ctx, mv, b))
+		xkd_buf_cut(b, 2); /* the gap behind "[16]" */
+	else if (mv && p->o->verbose && xkd_type_is_aggregate(s) && s->name)
 		xkd_text_elements(p->ctx, p->mod, s, b);
 	else if (mv)
 		xkd_value_brief(p->ctx, mv, false, b);
@@ -232,7 +234,9 @@ static enum xkd_rc elements(struct printer *p, const struct xkd_type *s, const s
 		if (rc)
 			return rc;
 		xkd_value_brief(p->ctx, &e, false, &b);
-		if (!p->o->compact)
+		if (p->o->compact)
+			xkd_out(p->out, "  ");
+		else
 			xkd_out(p->out, "%*s", 3 * p->level + 1, "");
 		xkd_out(p->out, "[%02llx] ", (unsigned long long)i);
 		xkd_out_text(p->out, XKD_ST_NUM, "value", b.s);

@@ -5,3 +5,5 @@ libxkd_a_SOURCES += \
 	engine/os/linux/kallsyms.c engine/os/linux/linux.h engine/os/linux/modmade.c \
 	engine/os/linux/modules.c engine/os/linux/probe.c engine/os/linux/shapes.c engine/os/linux/shapes.h \
 	engine/os/linux/tasks.c
+libxkd_a_SOURCES += engine/os/linux/walk.c engine/os/linux/walk.h engine/os/linux/walk_maple.c \
+	engine/os/linux/walk_rb.c engine/os/linux/walk_xa.c

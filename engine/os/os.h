@@ -22,6 +22,19 @@ struct xkd_logline {
 	size_t len;
 };
 
+/* Containers of the kernel. */
+enum xkd_walk_kind {
+	XKD_WALK_LIST,	 /* struct list_head */
+	XKD_WALK_HLIST,	 /* hlist_head, hlist_nulls_head, hlist_bl_head, llist_head */
+	XKD_WALK_RBTREE, /* rb_root, rb_root_cached */
+	XKD_WALK_XARRAY, /* xarray, radix_tree_root, idr */
+	XKD_WALK_MAPLE,	 /* maple_tree */
+};
+struct xkd_walk_item {
+	uint64_t addr;	      /* the node inside its object; xarray, maple: the entry as it is stored */
+	uint64_t first, last; /* the indices it stands at; elsewhere its number from 0 */
+};
+
 /* What a CPU is doing. */
 struct xkd_cpu_state_os {
 	const char *word; /* task, idle, irq, softirq, nmi, user, guest, outside; static */
@@ -84,6 +97,11 @@ struct xkd_os {
 	enum xkd_rc (*dmesg)(struct xkd_target *t,
 			     bool (*fn)(void *arg, const struct xkd_logline *line), void *arg,
 			     struct xkd_err *err);
+	/* Every entry of the container at head, in order; fn returns false to stop. A damaged container
+	 * ends with an error after the entries that were found whole. NULL: knows no containers. */
+	enum xkd_rc (*walk)(struct xkd_target *t, enum xkd_walk_kind kind, uint64_t head, bool reverse,
+			    bool (*fn)(void *arg, const struct xkd_walk_item *item), void *arg,
+			    struct xkd_err *err);
 	/* One line about the stop's task and context ("task_struct:... pid: ... comm:..."). */
 	void (*describe)(struct xkd_target *t, int cpu, struct xkd_out *out);
 };

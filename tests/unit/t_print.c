@@ -219,7 +219,7 @@ static void types(void)
 	       "   len              : Int4B\n"
 	       "   dev              : Ptr64 p_dev\n");
 	prints(TYPE, "struct p_range", &(struct xkd_print_opts){ .compact = true },
-	       "addr : Uint8B  len : Int4B  dev : Ptr64 p_dev  \n");
+	       "addr : Uint8B  len : Int4B  dev : Ptr64 p_dev\n");
 	prints(TYPE, "enum p_bus", NULL, "   P_MMIO = 0n0\n   P_PIO = 0n1\n   P_NR = 0n2\n");
 	prints(TYPE, "unsigned long", NULL, "Uint8B\n");
 	prints(TYPE, "struct p_range *[4]", NULL, "[4] Ptr64 p_range\n");

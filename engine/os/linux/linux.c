@@ -90,5 +90,6 @@ const struct xkd_os xkd_os_linux = {
 	.trap_regs = linux_trap_regs,
 	.entry_kind = linux_entry_kind,
 	.dmesg = linux_dmesg,
+	.walk = linux_walk_all,
 	.describe = linux_describe,
 };

@@ -93,6 +93,10 @@ enum xkd_rc linux_member(struct xkd_target *t, const char *type, const char *pat
 /* --- dmesg.c --- */
 enum xkd_rc linux_dmesg(struct xkd_target *t, bool (*fn)(void *arg, const struct xkd_logline *line),
 			void *arg, struct xkd_err *err);
+/* --- walk*.c: containers; as xkd_os.walk --- */
+enum xkd_rc linux_walk_all(struct xkd_target *t, enum xkd_walk_kind kind, uint64_t head, bool reverse,
+			   bool (*fn)(void *arg, const struct xkd_walk_item *item), void *arg,
+			   struct xkd_err *err);
 /* --- entry.c --- */
 enum xkd_rc linux_trap_regs(struct xkd_target *t, uint64_t addr, bool partial,
 			    struct xkd_regs *regs, struct xkd_err *err);
