@@ -506,7 +506,7 @@ static const struct xkd_cmd rows[] = {
 	  .effect = WALK_FX,
 	  .fn = cmd_list,
 	  .help = "walk a struct list_head",
-	  .more = "!list -t task_struct.tasks init_task.tasks comm pid    a row an object\n"
+	  .more = "Example: !list -t task_struct.tasks init_task.tasks comm pid\n"
 		  "!list -t task_struct.tasks -x \"dt task_struct comm\" init_task.tasks\n"
 		  "!list -t module.list -p lk!modules                     addresses alone\n"
 		  "-t says which member of which type a node is; members behind the head are shown.\n"
@@ -519,7 +519,7 @@ static const struct xkd_cmd rows[] = {
 	  .effect = WALK_FX,
 	  .fn = cmd_hlist,
 	  .help = "walk a struct hlist_head, or an array of them",
-	  .more = "!hlist -t mount.mnt_hash -n 0n64 poi(lk!mount_hashtable) mnt_id\n"
+	  .more = "Example: !hlist -t mount.mnt_hash -n 0n64 poi(lk!mount_hashtable) mnt_id\n"
 		  "Also hlist_nulls_head, hlist_bl_head and llist_head. -n how many heads lie side by\n"
 		  "side; an array that has a type tells by itself. Other switches: .help !list." },
 	{ .name = "!rbtree",
@@ -527,15 +527,14 @@ static const struct xkd_cmd rows[] = {
 	  .effect = WALK_FX,
 	  .fn = cmd_rbtree,
 	  .help = "walk a red-black tree in order",
-	  .more = "!rbtree -t vmap_area.rb_node lk!vmap_area_root va_start va_end\n"
+	  .more = "Example: !rbtree -t vmap_area.rb_node lk!vmap_area_root va_start va_end\n"
 		  "rb_root and rb_root_cached. Switches: .help !list." },
 	{ .name = "!xarray",
 	  .args = "[-t type] [-x \"commands\"] [-p|-c] [-r] [-m max] array [member ...]",
 	  .effect = WALK_FX,
 	  .fn = cmd_xarray,
 	  .help = "walk an XArray, an IDR or an older radix tree",
-	  .more = "!xarray -t page inode->i_mapping->i_pages flags\n"
-		  "!xarray -t pid init_pid_ns.idr level\n"
+	  .more = "Example: !xarray -t pid init_pid_ns.idr level\n"
 		  "A row begins with the index, or the range of them, that an entry stands at; entries\n"
 		  "that are numbers are shown as value. Switches: .help !list." },
 	{ .name = "!maple",
@@ -543,7 +542,7 @@ static const struct xkd_cmd rows[] = {
 	  .effect = WALK_FX,
 	  .fn = cmd_maple,
 	  .help = "walk a maple tree",
-	  .more = "!maple -t vm_area_struct mm->mm_mt vm_flags vm_file\n"
+	  .more = "Example: !maple -t vm_area_struct mm->mm_mt vm_flags vm_file\n"
 		  "A row begins with the first and the last index of the entry's range. Switches:\n"
 		  ".help !list." },
 };

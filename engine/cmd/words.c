@@ -239,6 +239,40 @@ static const char *translate_rd(struct xkd_session *s, const char *text)
 				*xkd_skip_space(count) ? xkd_skip_space(count) : "1");
 }
 
+/* crash's list (gdb's, of source, has neither switches nor a dot) and tree. Its tree takes the kind by
+ * -t, and shows more with -p and -l. NULL: neither. */
+static const char *translate_walk(struct xkd_session *s, const char *text)
+{
+	static const struct {
+		const char *word, *runs;
+	} trees[] = { { "rb", "!rbtree" }, { "x", "!xarray" }, { "ra", "!xarray" }, { "m", "!maple" } };
+	const char *runs = "!rbtree", *p = text + strcspn(text, " \t"), *rest = xkd_skip_space(p);
+	struct xkd_buf b = XKD_BUF_INIT;
+
+	if (xkd_has_prefix(text, "list ") && (strstr(p, " -") || strchr(p, '.')) && !strchr(p, ':') &&
+	    strncmp(rest, "-", strlen(rest)))
+		return xkd_arena_printf(&s->cmd_arena, "!list %s", rest);
+	if (!xkd_has_prefix(text, "tree "))
+		return NULL;
+	while (*rest) {
+		size_t n = strcspn(rest, " \t");
+
+		if (n == 2 && !strncmp(rest, "-t", 2)) {
+			rest = xkd_skip_space(rest + 2);
+			n = strcspn(rest, " \t");
+			for (size_t i = 0; i < XKD_COUNT(trees); i++)
+				if (xkd_has_prefix(rest, trees[i].word))
+					runs = trees[i].runs;
+		} else if (strncmp(rest, "-p", n) && strncmp(rest, "-l", n)) {
+			xkd_buf_printf(&b, " %.*s", (int)n, rest);
+		}
+		rest = xkd_skip_space(rest + n);
+	}
+	text = xkd_arena_printf(&s->cmd_arena, "%s%s", runs, b.s);
+	xkd_buf_fini(&b);
+	return text;
+}
+
 /* A pair of words that text begins with; *used is its length. */
 static const char *find_two(const char *text, size_t *used)
 {
@@ -267,6 +301,8 @@ const char *xkd_words_translate(struct xkd_session *s, const char *text, struct 
 		out = translate_watch(s, text);
 	if (!out)
 		out = translate_gdb(s, text);
+	if (!out)
+		out = translate_walk(s, text);
 	if (out) {
 		hint_once(s, text, n, out);
 		return out;
