@@ -117,6 +117,25 @@ static const char *expr_end(const char *p)
 	return p;
 }
 
+bool xkd_arg_cxx(struct xkd_args *a, char *buf, size_t max)
+{
+	const char *p;
+	int depth = 0;
+	size_t n;
+
+	if (xkd_arg_end(a))
+		return false;
+	for (p = a->p; *p && (depth > 0 || (*p != ' ' && *p != '\t')); p++)
+		depth += (*p == '(' || *p == '[') - (*p == ')' || *p == ']');
+	n = (size_t)(p - a->p);
+	if (n >= max)
+		return false;
+	memcpy(buf, a->p, n);
+	buf[n] = 0;
+	a->p = p;
+	return true;
+}
+
 enum xkd_rc xkd_arg_expr(struct xkd_session *s, struct xkd_args *a, uint64_t *val,
 			 struct xkd_err *err)
 {

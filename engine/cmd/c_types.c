@@ -460,7 +460,7 @@ static enum xkd_rc cmd_dt(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	if (xkd_arg_end(a))
 		return xkd_err_syntax(err, (int)(a->p - a->line), "a type or a variable is missing here");
 	rest = *a;
-	if (!xkd_arg_word(&rest, word, sizeof(word)))
+	if (!xkd_arg_cxx(&rest, word, sizeof(word)))
 		return xkd_err_syntax(err, (int)(a->p - a->line), "the name is too long");
 	if (strchr(word, '*') || (xkd_is_glob(word) && !strchr(word, '['))) {
 		a->p = rest.p;

@@ -145,7 +145,7 @@ static enum xkd_rc head_word(struct walk *w, struct xkd_args *a, struct xkd_err 
 	char word[512];
 	enum xkd_rc rc = XKD_NOTFOUND, masm;
 
-	if (xkd_arg_word(&rest, word, sizeof(word)) && looks_typed(word)) {
+	if (xkd_arg_cxx(&rest, word, sizeof(word)) && looks_typed(word)) {
 		struct xkd_env env = w->s->env;
 
 		env.no_side_effects = true;

@@ -51,6 +51,8 @@ void xkd_cmd_each(bool (*fn)(void *arg, const struct xkd_cmd *cmd, const char *n
 bool xkd_arg_end(struct xkd_args *a); /* nothing left but blanks */
 /* The next blank-separated word into buf; false if none or too long. */
 bool xkd_arg_word(struct xkd_args *a, char *buf, size_t max);
+/* The same where parentheses and brackets keep blanks together: "((struct x *)1)->y". */
+bool xkd_arg_cxx(struct xkd_args *a, char *buf, size_t max);
 /* "/x" or "-x" switch: returns its letter(s) in buf and moves on; false if none is next. */
 bool xkd_arg_switch(struct xkd_args *a, char lead, char *buf, size_t max);
 /* A quoted string (\" and \\ inside) into the command arena; NULL if none is next. */

@@ -104,6 +104,14 @@ static void exact_symbol(const struct xkd_ctx *ctx, uint64_t addr, const char *g
 		xkd_buf_printf(out, "%s%s!%s", gap, sym.mod->name, sym.name);
 }
 
+/* Text is of plain char: u8 and s8 are numbers. Some BTF has char without a sign. */
+static bool is_text_char(const struct xkd_type *s)
+{
+	if (s->kind != XKD_T_INT || s->size != 1)
+		return false;
+	return s->name ? !strcmp(s->name, "char") : s->is_char && s->is_signed;
+}
+
 static bool string_at(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *out)
 {
 	char s[BRIEF_STR];
@@ -130,8 +138,7 @@ static void pointer(const struct xkd_ctx *ctx, const struct xkd_value *v, const 
 	if (xkd_lang_target(ctx, v->mod, s, &t, NULL))
 		return;
 	ts = xkd_type_strip(t);
-	if (ts->kind == XKD_T_INT && ts->is_char && ts->size == 1 && ts->is_signed && num &&
-	    string_at(ctx, num, out))
+	if (is_text_char(ts) && num && string_at(ctx, num, out))
 		return;
 	if (ts->kind == XKD_T_FUNC && !dv) {
 		const struct xkd_type *ret = NULL;
@@ -217,7 +224,7 @@ bool xkd_text_chars(const struct xkd_ctx *ctx, const struct xkd_value *v, struct
 	if (xkd_lang_target(ctx, v->mod, s, &e, NULL))
 		return false;
 	e = xkd_type_strip(e);
-	if (e->kind != XKD_T_INT || !e->is_char || e->size != 1 || !e->is_signed || !s->nelem)
+	if (!is_text_char(e) || !s->nelem)
 		return false;
 	xkd_buf_str(out, "  ");
 	if (xkd_value_bytes(ctx, v, (uint8_t *)str, sizeof(str), &n, NULL) && !memchr(str, 0, n))
