@@ -87,7 +87,8 @@ struct xkd_os {
 	/* Registers of a task that is not running (pc, sp, fp, callee-saved). */
 	enum xkd_rc (*task_regs)(struct xkd_target *t, uint64_t task, struct xkd_regs *regs,
 				 struct xkd_err *err);
-	/* A struct pt_regs in memory as registers. partial: only the hardware frame. */
+	/* A struct pt_regs in memory as registers. partial: only the hardware frame at its end is
+	 * there; addr is where the whole would begin. */
 	enum xkd_rc (*trap_regs)(struct xkd_target *t, uint64_t addr, bool partial,
 				 struct xkd_regs *regs, struct xkd_err *err);
 	/* "system call", "exception #PF", "interrupt" for a frame whose pc is in entry code, from the

@@ -15,7 +15,7 @@ enum xkd_rc linux_trap_regs(struct xkd_target *t, uint64_t addr, bool partial,
 	uint64_t w[XKD_COUNT(pt_regs)];
 	size_t first = partial ? IRET_FIRST : 0;
 	struct xkd_regname rn;
-	enum xkd_rc rc = xkd_kread(t, addr, w + first, sizeof(w) - first * 8, err);
+	enum xkd_rc rc = xkd_kread(t, addr + first * 8, w + first, sizeof(w) - first * 8, err);
 
 	if (rc)
 		return rc;
