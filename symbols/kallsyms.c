@@ -32,14 +32,15 @@ struct mem {
 /* Offsets within mem. */
 struct tables {
 	size_t token_table, token_index;
-	size_t num; /* kallsyms_num_syms; the names are 8 bytes behind */
+	size_t num; /* kallsyms_num_syms; the names are one alignment behind */
+	size_t align; /* of each table: 8, and 4 since 7.0 */
 	uint32_t n;
 	bool big; /* two-byte lengths */
 };
 
-static size_t up8(size_t v)
+static size_t up(size_t v, size_t align)
 {
-	return (v + 7) & ~(size_t)7;
+	return (v + align - 1) & ~(align - 1);
 }
 
 /* --- tokens --- */
@@ -131,15 +132,15 @@ static bool markers_agree(const struct mem *m, size_t at, unsigned width, const 
 /* Do the markers end right before the tokens, or before 3-byte numbers (6.2, 6.3) that do? */
 static bool ends_right(size_t end, uint32_t n, size_t table)
 {
-	size_t seqs = up8(end) + 3 * (size_t)n;
+	size_t seqs = up(end, 8) + 3 * (size_t)n;
 
 	return (table >= end && table - end < 8) || (table >= seqs && table - seqs < 8);
 }
 
-static bool names_at(const struct mem *m, struct tables *t, size_t num, uint32_t n, bool big,
-		     uint32_t *mark, size_t *budget)
+static bool names_at(const struct mem *m, struct tables *t, size_t num, size_t align, uint32_t n,
+		     bool big, uint32_t *mark, size_t *budget)
 {
-	size_t pos = num + 8, first = pos, nmark = 0, at;
+	size_t pos = num + align, first = pos, nmark = 0, at;
 
 	for (uint32_t i = 0; i < n; i++) {
 		size_t len;
@@ -151,11 +152,12 @@ static bool names_at(const struct mem *m, struct tables *t, size_t num, uint32_t
 		--*budget;
 		pos += len;
 	}
-	at = up8(pos);
+	at = up(pos, align);
 	for (unsigned width = 4; width <= 8; width += 4)
 		if (markers_agree(m, at, width, mark, nmark, t->token_table) &&
 		    ends_right(at + width * nmark, n, t->token_table)) {
 			t->num = num;
+			t->align = align;
 			t->n = n;
 			t->big = big;
 			return true;
@@ -168,21 +170,24 @@ static bool find_names(const struct mem *m, struct tables *t, size_t *budget)
 	uint32_t *mark = xkd_malloc((SYMS_MAX / PER_MARKER + 1) * sizeof(*mark));
 	bool found = false;
 
-	for (size_t num = t->token_table & ~(size_t)7; !found && num >= 8 && *budget;) {
+	for (size_t num = t->token_table & ~(size_t)3; !found && num >= 8 && *budget;) {
 		size_t room;
-		uint64_t n;
+		uint32_t n;
 
-		num -= 8;
+		num -= 4;
 		--*budget;
-		n = xkd_get_le(m->p + num, 8);
+		n = (uint32_t)xkd_get_le(m->p + num, 4);
 		if (!n || n > SYMS_MAX)
 			continue;
 		room = t->token_table - num;
 		if (n > room / 2 || room / (NAME_MAX_LEN + 16) > n)
 			continue;
-		/* a length of 0x80 and more decides; without one both are the same */
-		found = names_at(m, t, num, (uint32_t)n, true, mark, budget) ||
-			names_at(m, t, num, (uint32_t)n, false, mark, budget);
+		/* behind the number there is padding (zeros, no length of a name), or there are the names */
+		for (size_t align = 4; align <= 8 && !found; align += 4)
+			/* a length of 0x80 and more decides; without one both are the same */
+			found = !(num % align) &&
+				(names_at(m, t, num, align, n, true, mark, budget) ||
+				 names_at(m, t, num, align, n, false, mark, budget));
 	}
 	free(mark);
 	return found;
@@ -210,7 +215,7 @@ static size_t expand(const struct mem *m, const struct tables *t, size_t pos, si
 static enum xkd_rc decode_names(const struct mem *m, const struct tables *t, struct xkd_arena *a,
 				struct xkd_kallsyms *k, struct xkd_err *err)
 {
-	size_t pos = t->num + 8, len, total = 0;
+	size_t pos = t->num + t->align, len, total = 0;
 	char buf[NAME_MAX_LEN + 1];
 
 	k->n = t->n;
@@ -272,12 +277,12 @@ static bool locate(const struct mem *m, const struct tables *t, const struct sch
 	*p = (struct place){ .coding = s->coding };
 	if (s->before) {
 		base = t->num - (rel(s->coding) ? 8 : 0);
-		if (t->num < 8 || up8(len) > base)
+		if (t->num < 8 || up(len, t->align) > base)
 			return false;
-		p->at = base - up8(len);
+		p->at = base - up(len, t->align);
 	} else {
-		p->at = up8(t->token_index + INDEX_LEN);
-		base = p->at + up8(len);
+		p->at = up(t->token_index + INDEX_LEN, t->align);
+		base = p->at + up(len, t->align);
 		end = base + (rel(s->coding) ? 8 : 0);
 		if (end > m->n) {
 			*more = true;

@@ -25,6 +25,7 @@ struct layout {
 	unsigned seqs;	 /* 3-byte numbers: 0 none, 1 before the tokens, 2 at the end */
 	unsigned tokens; /* of the long name */
 	bool big;	 /* two-byte lengths */
+	bool word;	 /* tables begin at multiples of 4, not 8 */
 };
 
 static const struct layout layouts[] = {
@@ -38,7 +39,8 @@ static const struct layout layouts[] = {
 	{ "6.4", BEHIND, PERCPU, 4, 2, 300, true },
 	{ "6.4 with absolute addresses", BEHIND, ABS, 4, 2, 300, true },
 	{ "6.15", BEHIND, REL, 4, 2, 300, true },
-	{ "7.0", BEHIND, PCREL, 4, 2, 300, true },
+	{ "7.0", BEHIND, PCREL, 4, 2, 300, true, true },
+	{ "7.0 in words of eight bytes", BEHIND, PCREL, 4, 2, 300, true },
 };
 
 struct made {
@@ -49,6 +51,7 @@ struct made {
 	uint64_t addr[NSYM];
 	size_t markers, tables, index, names, offsets, end;
 	char tok[256][8];
+	unsigned unit;
 };
 
 static uint32_t noise(uint32_t *s)
@@ -100,7 +103,7 @@ static size_t put(struct made *m, size_t at, uint64_t v, unsigned n)
 /* Zeroes up to the next multiple, as the assembler pads. */
 static size_t align(struct made *m, size_t at)
 {
-	while (at % 8)
+	while (at % m->unit)
 		m->mem[at++] = 0;
 	return at;
 }
@@ -164,10 +167,11 @@ static struct made *make(const struct layout *l)
 {
 	struct made *m = calloc(1, sizeof(*m));
 	uint32_t seed = 7;
-	size_t at = 0x5008, mark[NSYM / 256 + 1], first;
+	size_t at = 0x5008, start, mark[NSYM / 256 + 1], first;
 
 	m->mem = malloc(MEM);
 	m->n = MEM;
+	m->unit = l->word ? 4 : 8;
 	for (size_t i = 0; i < MEM; i++)
 		m->mem[i] = (uint8_t)noise(&seed);
 	list(m, l);
@@ -176,7 +180,8 @@ static struct made *make(const struct layout *l)
 	m->addr[700] = BASE + 0x1000;
 	if (l->where == BEFORE)
 		at = put_addresses(m, l, at);
-	at = put(m, at, NSYM, 8);
+	start = l->word ? at + 4 : at; /* where only the smaller unit is met */
+	at = put(m, start, NSYM, m->unit);
 	m->names = first = at;
 	for (unsigned i = 0; i < NSYM; i++) {
 		if (i % 256 == 0)
