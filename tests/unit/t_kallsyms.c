@@ -25,22 +25,22 @@ struct layout {
 	unsigned seqs;	 /* 3-byte numbers: 0 none, 1 before the tokens, 2 at the end */
 	unsigned tokens; /* of the long name */
 	bool big;	 /* two-byte lengths */
-	bool word;	 /* tables begin at multiples of 4, not 8 */
+	unsigned unit;	 /* tables begin at its multiples */
 };
 
 static const struct layout layouts[] = {
-	{ "4.18", BEFORE, PERCPU, 8, 0, 20, false },
-	{ "4.18 with absolute addresses", BEFORE, ABS, 8, 0, 20, false },
-	{ "4.20", BEFORE, PERCPU, 4, 0, 20, false },
-	{ "4.20, a length of 0x80 and more in one byte", BEFORE, PERCPU, 4, 0, 200, false },
-	{ "4.20 without per-CPU", BEFORE, REL, 4, 0, 20, false },
-	{ "6.1", BEFORE, PERCPU, 4, 0, 300, true },
-	{ "6.2", BEFORE, PERCPU, 4, 1, 300, true },
-	{ "6.4", BEHIND, PERCPU, 4, 2, 300, true },
-	{ "6.4 with absolute addresses", BEHIND, ABS, 4, 2, 300, true },
-	{ "6.15", BEHIND, REL, 4, 2, 300, true },
-	{ "7.0", BEHIND, PCREL, 4, 2, 300, true, true },
-	{ "7.0 in words of eight bytes", BEHIND, PCREL, 4, 2, 300, true },
+	{ "4.18", BEFORE, PERCPU, 8, 0, 20, false, 8 },
+	{ "4.18 with absolute addresses", BEFORE, ABS, 8, 0, 20, false, 8 },
+	{ "4.20", BEFORE, PERCPU, 4, 0, 20, false, 8 },
+	{ "4.20, a length of 0x80 and more in one byte", BEFORE, PERCPU, 4, 0, 200, false, 8 },
+	{ "4.20 without per-CPU", BEFORE, REL, 4, 0, 20, false, 8 },
+	{ "6.1", BEFORE, PERCPU, 4, 0, 300, true, 8 },
+	{ "6.2", BEFORE, PERCPU, 4, 1, 300, true, 8 },
+	{ "6.4", BEHIND, PERCPU, 4, 2, 300, true, 8 },
+	{ "6.4 with absolute addresses", BEHIND, ABS, 4, 2, 300, true, 8 },
+	{ "6.15", BEHIND, REL, 4, 2, 300, true, 8 },
+	{ "7.0", BEHIND, PCREL, 4, 2, 300, true, true, 8 },
+	{ "7.0 in words of eight bytes", BEHIND, PCREL, 4, 2, 300, true, 8 },
 };
 
 struct made {
@@ -51,7 +51,7 @@ struct made {
 	uint64_t addr[NSYM];
 	size_t markers, tables, index, names, offsets, end;
 	char tok[256][8];
-	unsigned unit;
+	unsigned unit; /* as in the layout */
 };
 
 static uint32_t noise(uint32_t *s)
@@ -171,7 +171,7 @@ static struct made *make(const struct layout *l)
 
 	m->mem = malloc(MEM);
 	m->n = MEM;
-	m->unit = l->word ? 4 : 8;
+	m->unit = l->unit;
 	for (size_t i = 0; i < MEM; i++)
 		m->mem[i] = (uint8_t)noise(&seed);
 	list(m, l);
@@ -180,7 +180,7 @@ static struct made *make(const struct layout *l)
 	m->addr[700] = BASE + 0x1000;
 	if (l->where == BEFORE)
 		at = put_addresses(m, l, at);
-	start = l->word ? at + 4 : at; /* where only the smaller unit is met */
+	start = l->unit == 4 ? at + 4 : at; /* where only the smaller unit is met */
 	at = put(m, start, NSYM, m->unit);
 	m->names = first = at;
 	for (unsigned i = 0; i < NSYM; i++) {
