@@ -207,3 +207,24 @@ enum xkd_rc xkd_image_link_debug(struct xkd_image *img, const struct xkd_sympath
 	return xkd_err_set(err, XKD_NOTFOUND, "%s has no separate debug file%s%s", img->path,
 			   linked ? " " : "", linked ? l.name : "");
 }
+
+bool xkd_image_debug_tried(const struct xkd_image *img)
+{
+	return img->debug_tried || xkd_image_has_dwarf(img);
+}
+
+enum xkd_rc xkd_image_hang_debug(struct xkd_image *img, struct xkd_image *debug,
+				 struct xkd_err *err)
+{
+	struct link l;
+	const char *bad;
+
+	(void)read_link(img, &l);
+	bad = img->debug ? "comes too late" : unfit(img, debug, &l);
+	if (bad)
+		return xkd_err_set(err, XKD_MISMATCH, "%s is no debug file of %s: it %s",
+				   debug->path, img->path, bad);
+	img->debug_tried = true;
+	img->debug = xkd_image_ref(debug);
+	return XKD_OK;
+}

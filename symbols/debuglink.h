@@ -11,6 +11,11 @@
  * when the image has DWARF or was asked before. NOTFOUND is ordinary; sp may be NULL. */
 enum xkd_rc xkd_image_link_debug(struct xkd_image *img, const struct xkd_sympath *sp,
 				 struct xkd_err *err) XKD_MUST;
+bool xkd_image_debug_tried(const struct xkd_image *img);
+/* Hangs a file that somebody else found on the image, under the same conditions; counts a reference.
+ * MISMATCH says which one it broke. */
+enum xkd_rc xkd_image_hang_debug(struct xkd_image *img, struct xkd_image *debug,
+				 struct xkd_err *err) XKD_MUST;
 /* The file found, or NULL; image lifetime. */
 struct xkd_image *xkd_image_debug(const struct xkd_image *img);
 #endif

@@ -3,15 +3,18 @@
  * opened once a search; names and releases come from a target and never leave the folder they are
  * joined to. */
 #include "symbols/find.h"
+#include "symbols/debuglink.h"
 #include "symbols/find_list.h"
+#include "symbols/server.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include <dirent.h>
+#include <elf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #define MAX_KERNELS 256
@@ -288,10 +291,8 @@ static bool in_entry(struct finder *f, const char *e)
 	char key[XKD_FIND_KEY];
 	struct stat st;
 
-	if (!strncasecmp(e, "srv*", 4) || !strncasecmp(e, "cache*", 6) || strstr(e, "://")) {
-		note(f, e, "is a server: not asked here");
-		return false;
-	}
+	if (xkd_server_entry(e))
+		return false; /* asked when no folder has it */
 	if (stat(e, &st)) {
 		note(f, e, "not there");
 		return false;
@@ -365,6 +366,95 @@ static bool search(struct finder *f, const struct xkd_sympath *sp)
 	return f->kernel ? in_kernel_places(f, "/") : in_module_places(f, "/");
 }
 
+/* A file of a server, judged like any. */
+static bool consider_served(struct finder *f, const struct xkd_sympath *sp,
+			    enum xkd_server_kind kind)
+{
+	struct xkd_server_want want = { kind, &f->want->id, NULL, f->want->name, f->want->cancel };
+	struct xkd_err why = XKD_ERR_INIT;
+	char *path;
+	bool taken;
+
+	if (xkd_server_fetch(sp, xkd_find_servers(f->cache), &want, f->log, &path, &why)) {
+		note(f, "debuginfod", why.msg);
+		if (why.code == XKD_CANCELED)
+			f->fail = why;
+		return false;
+	}
+	taken = consider(f, path, true) || (f->best && !strcmp(xkd_image_path(f->best), path));
+	free(path);
+	return taken;
+}
+
+/* Is there code and data in it, or were they left to another file? */
+static bool has_bytes(struct xkd_image *img)
+{
+	const struct xkd_section *s = xkd_image_section_named(img, ".text");
+
+	return s && s->type != SHT_NOBITS;
+}
+
+/* When no local file has DWARF. A debug file without code is hung on the one that has it. */
+static void from_servers(struct finder *f, const struct xkd_sympath *sp)
+{
+	struct xkd_image *local = f->best, *debug;
+	struct xkd_err ignored = XKD_ERR_INIT;
+
+	if (f->want->local || !f->cache || !f->want->id.n || !xkd_servers_any(sp) ||
+	    (local && (xkd_image_has_dwarf(local) || !xkd_image_link_debug(local, sp, &ignored))))
+		return;
+	f->best = NULL;
+	if (!consider_served(f, sp, XKD_SERVER_DEBUG)) {
+		f->best = local;
+		return;
+	}
+	if (has_bytes(f->best)) {
+		xkd_image_unref(local);
+		return;
+	}
+	debug = f->best;
+	f->best = local;
+	if ((!local || !has_bytes(local)) && !consider_served(f, sp, XKD_SERVER_EXEC)) {
+		xkd_image_unref(f->best);
+		f->best = debug;
+		return;
+	}
+	if (f->best != debug && xkd_image_hang_debug(f->best, debug, &ignored)) {
+		xkd_log(f->log, XKD_LOG_WARN, "%s", ignored.msg);
+		xkd_image_unref(f->best);
+		f->best = xkd_image_ref(debug);
+	}
+	xkd_image_unref(debug);
+}
+
+enum xkd_rc xkd_find_debug(const struct xkd_sympath *sp, struct xkd_find_cache *cache,
+			   struct xkd_image *img, struct xkd_log *log, struct xkd_cancel *cancel,
+			   struct xkd_err *err)
+{
+	const char *path = xkd_image_path(img), *slash = strrchr(path, '/');
+	struct xkd_server_want want = { .kind = XKD_SERVER_DEBUG, .id = xkd_image_buildid(img),
+					.name = slash ? slash + 1 : path, .cancel = cancel };
+	bool first = !xkd_image_debug_tried(img);
+	enum xkd_rc rc = xkd_image_link_debug(img, sp, err);
+	struct xkd_image *debug;
+	char *file;
+
+	if (rc != XKD_NOTFOUND || !first || !want.id->n || !xkd_servers_any(sp))
+		return rc;
+	rc = xkd_server_fetch(sp, xkd_find_servers(cache), &want, log, &file, err);
+	if (rc)
+		return rc;
+	rc = xkd_image_open(file, log, &debug, err);
+	free(file);
+	if (!rc) {
+		rc = xkd_image_hang_debug(img, debug, err);
+		xkd_image_unref(debug);
+	}
+	if (rc) /* a server that gives such files is worth a word */
+		xkd_log(log, XKD_LOG_WARN, "debuginfod: %s", err->msg);
+	return rc;
+}
+
 enum xkd_rc xkd_find_image(const struct xkd_sympath *sp, struct xkd_find_cache *cache,
 			   const struct xkd_want *want, struct xkd_log *log, struct xkd_image **img,
 			   struct xkd_buf *tried, struct xkd_err *err)
@@ -382,7 +472,8 @@ enum xkd_rc xkd_find_image(const struct xkd_sympath *sp, struct xkd_find_cache *
 			f.release ? " of " : "", f.release ? f.release : "",
 			want->id.n ? xkd_buildid_hex(&want->id, hex) : "not known");
 	}
-	search(&f, sp);
+	if (!search(&f, sp) || !xkd_image_has_dwarf(f.best))
+		from_servers(&f, sp);
 	if (f.best) {
 		*img = xkd_image_ref(f.best);
 	} else if (f.wrong) {

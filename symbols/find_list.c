@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "symbols/server.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct listing {
 struct xkd_find_cache {
 	struct xkd_arena arena;
 	struct xkd_map dirs; /* -> struct listing, arena */
+	struct xkd_servers *servers;
 	bool told;	     /* trouble with kernels of the path was told once */
 };
 struct walk {
@@ -40,7 +42,13 @@ struct xkd_find_cache *xkd_find_cache_new(void)
 
 	xkd_arena_init(&c->arena);
 	xkd_map_init_str(&c->dirs);
+	c->servers = xkd_servers_new();
 	return c;
+}
+
+struct xkd_servers *xkd_find_servers(struct xkd_find_cache *c)
+{
+	return c->servers;
 }
 
 void xkd_find_cache_free(struct xkd_find_cache *c)
@@ -53,6 +61,7 @@ void xkd_find_cache_free(struct xkd_find_cache *c)
 	while (xkd_map_next(&c->dirs, &it, NULL, NULL, &l))
 		xkd_map_fini(&((struct listing *)l)->by_key);
 	xkd_map_fini(&c->dirs);
+	xkd_servers_free(c->servers);
 	xkd_arena_fini(&c->arena);
 	free(c);
 }

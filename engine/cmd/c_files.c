@@ -121,7 +121,9 @@ static enum xkd_rc find_again(struct xkd_session *s, struct xkd_err *err)
 	enum xkd_rc rc;
 
 	xkd_target_forget_kernel(t);
+	t->search_all = true;
 	rc = xkd_os_attach(t, &found, err);
+	t->search_all = false;
 	if (found.len) {
 		xkd_out(&s->out, "%s", found.s);
 		if (s->out.text.len)
@@ -162,6 +164,7 @@ static bool kernel_file_came(struct xkd_target *t)
 		return false;
 	want.release = t->release[0] ? t->release : NULL;
 	want.id = k->id;
+	want.cancel = t->cancel;
 	rc = xkd_find_image(&t->sympath, t->find, &want, t->log, &img, NULL, NULL);
 	xkd_image_unref(img);
 	return rc == XKD_OK;
@@ -323,6 +326,15 @@ static enum xkd_rc cmd_reload(struct xkd_session *s, struct xkd_args *a, struct 
 	return rc;
 }
 
+static const char more_sympath[] =
+	"Folders or files, joined by ':' or ';'. A debuginfod server is asked by build-id for what "
+	"none of\nthem has debug info of (needs libdebuginfod):\n"
+	"  srv*URL            a server; its files are kept in libdebuginfod's cache\n"
+	"  srv*DIR*URL        the same, kept in DIR\n"
+	"  srv*               the servers of $DEBUGINFOD_URLS, which are asked last anyway when that "
+	"is set\n"
+	"for example: .sympath+ srv*https://debuginfod.example.org";
+
 static const char more_reload[] =
 	"  .reload            reads the module list anew; looks for the kernel when it is not "
 	"known\n"
@@ -334,7 +346,7 @@ static const char more_reload[] =
 static const struct xkd_cmd rows[] = {
 	{ ".sympath", "[+] [path[:path...]]", XKD_FX_NONE,
 	  "show, set or (with +) extend the symbol path", cmd_sympath,
-	  "Folders or files, joined by ':' or ';'; srv*URL entries mean debuginfod.",
+	  more_sympath,
 	  "symbol-file" },
 	{ ".reload", "[/f] [/i] [/u] [mod[=addr]]", XKD_FX_TARGET | XKD_FX_STOPPED,
 	  "find the kernel and its modules again, load symbols", cmd_reload, more_reload, NULL },

@@ -77,6 +77,7 @@ static enum xkd_rc go_to(struct xkd_session *s, uint64_t addr, struct xkd_err *e
 	xkd_buf_reset(&s->src_name);
 	xkd_buf_str(&s->src_name, line.file);
 	xkd_buf_reset(&s->src_dir);
+	s->src_id = img ? *xkd_image_buildid(img) : (struct xkd_buildid){ .n = 0 };
 	if (img && xkd_module_to_image(m, addr, &iaddr) && !xkd_image_dwarf(img, &d, &ignored) &&
 	    !xkd_dwarf_comp_dir(d, iaddr, &dir, &ignored))
 		xkd_buf_str(&s->src_dir, dir);

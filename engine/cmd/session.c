@@ -241,7 +241,7 @@ static void banner(struct xkd_session *s, const struct xkd_buf *found)
 static bool has_file(struct xkd_target *t, const struct xkd_module *m)
 {
 	struct xkd_want want = { .name = m->name, .release = t->release[0] ? t->release : NULL,
-				 .id = m->id };
+				 .id = m->id, .local = true };
 	struct xkd_image *img = m->img;
 	struct xkd_err ignored;
 

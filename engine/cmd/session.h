@@ -67,6 +67,7 @@ struct xkd_session {
 	struct xkd_sympath srcpath;
 	XKD_VEC(struct xkd_srcmap) srcmap;
 	struct xkd_buf src_name, src_dir; /* as debug info has them; "" none yet */
+	struct xkd_buildid src_id;	   /* of the code that it is of; n 0: not known */
 	unsigned src_next, src_at;	  /* lines; at: the one that is marked, 0 none */
 
 	/* where d, u, x continue */

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "base/worker.h"
+#include "symbols/server.h"
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -137,12 +138,47 @@ static bool compiled(const struct xkd_session *s, const char *name, const char *
 	return found;
 }
 
+/* A server of the symbol path may have it, by the build-id of the code; why: what else it said. */
+static bool served(const struct xkd_session *s, const char *name, const char *comp_dir,
+		   struct xkd_source *src, struct xkd_err *why)
+{
+	const char *base = strrchr(name, '/');
+	struct xkd_buf whole = XKD_BUF_INIT;
+	struct xkd_server_want want = { .kind = XKD_SERVER_SOURCE, .id = &s->src_id,
+					.name = base ? base + 1 : name, .cancel = s->t->cancel };
+	bool found = false;
+	char *path;
+
+	if (*name != '/' && comp_dir)
+		xkd_buf_printf(&whole, "%s/", comp_dir);
+	xkd_buf_str(&whole, name);
+	want.source = whole.s;
+	if (!xkd_server_fetch(&s->t->sympath, xkd_find_servers(s->t->find), &want, s->t->log, &path,
+			      why)) {
+		found = open_path(path, src);
+		if (found) { /* its name in the cache says nothing */
+			free(src->path);
+			src->path = xkd_buf_steal(&whole);
+		}
+		free(path);
+	}
+	xkd_buf_fini(&whole);
+	return found;
+}
+
 enum xkd_rc xkd_source_open(const struct xkd_session *s, const char *name, const char *comp_dir,
 			    struct xkd_source *src, struct xkd_err *err)
 {
+	struct xkd_err why = XKD_ERR_INIT;
+
 	*src = (struct xkd_source){ .nlines = 0 };
-	if (mapped(s, name, src) || on_path(s, name, src) || compiled(s, name, comp_dir, src))
+	if (mapped(s, name, src) || on_path(s, name, src) || compiled(s, name, comp_dir, src) ||
+	    (s->t && s->src_id.n && served(s, name, comp_dir, src, &why)))
 		return XKD_OK;
+	if (why.code == XKD_CANCELED) {
+		*err = why;
+		return XKD_CANCELED;
+	}
 	return xkd_err_set(err, XKD_NOTFOUND,
 			   "%.300s is not there; name the folder of the sources with .srcpath",
 			   name);

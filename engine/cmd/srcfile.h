@@ -13,7 +13,7 @@ struct xkd_source {
 };
 /* name: as debug info has it, perhaps relative to comp_dir (may be NULL). Tried: what the map makes of
  * it, the folders of the source path with all of name and with ever fewer of its leading folders,
- * then where it was compiled, the map before the folder itself. NOTFOUND names it and says what to do. */
+ * then where it was compiled, the map before the folder itself, then the servers of the symbol path. NOTFOUND names it and says what to do. */
 enum xkd_rc xkd_source_open(const struct xkd_session *s, const char *name, const char *comp_dir,
 			    struct xkd_source *src, struct xkd_err *err) XKD_MUST;
 void xkd_source_close(struct xkd_source *src);

@@ -112,7 +112,8 @@ static bool see_kernel(void *arg, struct xkd_image *img)
 
 static struct xkd_image *kernel(struct xkd_symbolizer *z)
 {
-	struct xkd_want want = { .name = "vmlinux", .release = z->release };
+	struct xkd_want want = { .name = "vmlinux", .release = z->release,
+				 .cancel = &z->s->cancel };
 	struct xkd_err why = XKD_ERR_INIT;
 	struct only only = { 0 };
 
@@ -132,7 +133,8 @@ static struct xkd_image *kernel(struct xkd_symbolizer *z)
 			xkd_image_unref(only.img);
 	}
 	if (z->kernel)
-		(void)!xkd_image_link_debug(z->kernel, &z->s->sympath, &why);
+		(void)!xkd_find_debug(&z->s->sympath, z->find, z->kernel, &z->s->log,
+				      &z->s->cancel, &why);
 	else if (!z->no_kernel)
 		xkd_log(&z->s->log, XKD_LOG_WARN, "%s; give the kernel with -z", why.msg);
 	z->no_kernel |= !z->kernel;
@@ -144,7 +146,8 @@ static struct xkd_image *find_module(struct xkd_symbolizer *z, const char *name,
 {
 	struct xkd_want want = { .name = name,
 				 .release = z->release[0] ? z->release : NULL,
-				 .id = *id };
+				 .id = *id,
+				 .cancel = &z->s->cancel };
 	struct xkd_module *m = z->s->t ? xkd_target_mod_named(z->s->t, name) : NULL;
 	struct xkd_image *img = m && !m->is_kernel ? xkd_target_mod_image(z->s->t, m) : NULL;
 	struct xkd_err why = XKD_ERR_INIT;
@@ -155,7 +158,7 @@ static struct xkd_image *find_module(struct xkd_symbolizer *z, const char *name,
 		xkd_log(&z->s->log, XKD_LOG_WARN, "%s", why.msg);
 		return NULL;
 	}
-	(void)!xkd_image_link_debug(img, &z->s->sympath, &why);
+	(void)!xkd_find_debug(&z->s->sympath, z->find, img, &z->s->log, &z->s->cancel, &why);
 	return img;
 }
 

@@ -39,7 +39,7 @@ struct xkd_image *xkd_target_mod_image(struct xkd_target *t, struct xkd_module *
 {
 	struct xkd_want want = { .name = m->is_kernel ? "vmlinux" : m->name,
 				 .release = t->release[0] ? t->release : NULL,
-				 .id = m->id, .force = m->forced };
+				 .id = m->id, .force = m->forced, .cancel = t->cancel };
 	struct xkd_err err = XKD_ERR_INIT, ignored;
 
 	if (m->img || m->state != XKD_SYMS_DEFERRED)
@@ -53,7 +53,7 @@ struct xkd_image *xkd_target_mod_image(struct xkd_target *t, struct xkd_module *
 	}
 	if (xkd_image_is_made(m->img) && err.code != XKD_NOTFOUND) /* a file was there and refused */
 		snprintf(m->why, sizeof(m->why), "%.250s", err.msg);
-	(void)!xkd_image_link_debug(m->img, &t->sympath, &ignored);
+	(void)!xkd_find_debug(&t->sympath, t->find, m->img, t->log, t->cancel, &ignored);
 	m->state = state_of(m->img);
 	bind_sections(m);
 	return m->img;

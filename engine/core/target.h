@@ -73,6 +73,7 @@ struct xkd_target {
 	/* Bytes that our own breakpoints may have written over: reads show what was there. */
 	XKD_VEC(struct xkd_patch) patches;
 	bool kernel_forced; /* .reload /i lk: a vmlinux of another build is taken */
+	bool search_all;    /* .reload: the kernel is looked for however long that takes */
 	char release[128]; /* "6.1.0-48-cloud-amd64"; "" unknown */
 	struct xkd_sympath sympath;
 	struct xkd_find_cache *find;

@@ -82,4 +82,23 @@ for mode, pc in (("spin32", "00000000`0000100"), ("spin64", "ffffffff`8100100"))
         tap.equal(named(lm), mods, f"{mode}: modules read right")
         tap.ok(version[:40] in banner, f"{mode}: kernel memory reads right", banner)
         tap.ok(g.goes_on(), f"{mode}: the guest goes on")
+
+# One CPU, and it is in its guest: only memory tells of the kernel.
+for mode in ("spin32", "spin64"):
+    with Guest("--smp", "1", "--append", "xkd.novm") as g:
+        mods = modules(g)
+        slide = g.ask("grep ' _text$' /proc/kallsyms").split()[0]
+        g.ask(f"/vm {mode} </dev/null >/dev/null 2>&1 & sleep 1")
+        out = ""
+        for _ in range(40):
+            status, out = g.xkd(mark(["!cpus", "lm", "? lk!_text"]))
+            if "VMCOREINFO" in out:
+                break
+            time.sleep(0.1)
+        rows, lm, text = answers(out, 3)
+        row = cpus(rows).get(0)
+        tap.ok("by VMCOREINFO in memory, verified by the build-id" in out, f"{mode}: no CPU in the kernel, it is found", out)
+        tap.ok(row and row[0] == "guest" and row[2] == "vm", f"{mode}: its CPU is in the guest", rows)
+        tap.equal(named(lm), mods, f"{mode}: its modules read right")
+        tap.ok(slide in text.replace("`", ""), f"{mode}: _text lies where the kernel says", text)
 tap.done()

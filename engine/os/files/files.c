@@ -200,7 +200,7 @@ static enum xkd_rc add_file(struct xkd_target *t, const char *item, size_t n,
 		}
 	}
 	if (!rc) {
-		(void)!xkd_image_link_debug(img, &t->sympath, &sub);
+		(void)!xkd_find_debug(&t->sympath, t->find, img, t->log, t->cancel, &sub);
 		place(t, img, has_addr, addr, found);
 	} else if (err) {
 		*err = sub;

@@ -1,14 +1,17 @@
 /* Finds the kernel, its slide and its files. Ways in order: IDT gate 0's handler, then the first
- * executable mapping; each candidate vmlinux of the symbol path is taken only when the build-id note
+ * executable mapping, then (in a machine whose CPUs lead to none) VMCOREINFO in physical memory; each candidate vmlinux of the symbol path is taken only when the build-id note
  * in the target's memory, at the slide found, is that file's. */
 #include "engine/os/linux/linux.h"
+#include "symbols/debuglink.h"
 #include "symbols/image_made.h"
+#include "symbols/server.h"
 #include <stdio.h>
 #include <string.h>
 
 struct search {
 	struct xkd_target *t;
 	const struct linux_view *v;
+	const struct linux_vmcoreinfo *vi; /* NULL: not by it */
 	uint64_t handler; /* 0: none */
 	uint64_t text;	  /* 0: none */
 	struct xkd_image *img;
@@ -63,7 +66,10 @@ static bool try_candidate(void *arg, struct xkd_image *img)
 	uint64_t a;
 
 	s->tried++;
-	if (s->handler && var_of(img, SHAPE_GATE0, &a) &&
+	if (s->vi && fits(s, img, (int64_t)s->vi->slide)) {
+		s->slide = (int64_t)s->vi->slide;
+		s->how = "VMCOREINFO in memory";
+	} else if (s->handler && var_of(img, SHAPE_GATE0, &a) &&
 	    fits(s, img, (int64_t)(s->handler - a))) {
 		s->slide = (int64_t)(s->handler - a);
 		s->how = "IDT";
@@ -182,6 +188,8 @@ static enum xkd_rc adopt(struct search *s, struct xkd_err *err)
 	struct xkd_linux *lx = xkd_calloc(1, sizeof(*lx));
 	struct xkd_module *m = xkd_calloc(1, sizeof(*m));
 	struct linux_fit place;
+	struct xkd_err ignored;
+	struct xkd_image *debug;
 	struct xkd_modrange *r;
 	uint64_t text;
 	enum xkd_rc rc;
@@ -201,13 +209,15 @@ static enum xkd_rc adopt(struct search *s, struct xkd_err *err)
 	rc = xkd_mem_read(t, &s->v->sp, lx->witness_va, lx->witness, 16, NULL, err);
 	read_release(t, s->v, s->img, s->slide);
 
+	(void)!xkd_find_debug(&t->sympath, t->find, s->img, t->log, t->cancel, &ignored);
+	debug = xkd_image_debug(s->img);
 	strcpy(m->name, "lk");
 	m->is_kernel = true;
 	m->slide = s->slide;
 	m->img = s->img;
 	m->id = *xkd_image_buildid(s->img);
 	m->forced = t->kernel_forced;
-	m->state = xkd_image_has_dwarf(s->img) ? XKD_SYMS_DWARF :
+	m->state = xkd_image_has_dwarf(debug ? debug : s->img) ? XKD_SYMS_DWARF :
 		   xkd_image_section_named(s->img, ".BTF") ? XKD_SYMS_BTF :
 		   xkd_image_is_made(s->img)		   ? XKD_SYMS_KALLSYMS :
 							     XKD_SYMS_SYMTAB;
@@ -292,8 +302,27 @@ static bool fatal(enum xkd_rc rc)
 	return rc == XKD_TRANSPORT || rc == XKD_CANCELED;
 }
 
+/* Files of a server, which can be asked only for what is known by its build-id. */
+static bool served(struct search *s)
+{
+	struct xkd_target *t = s->t;
+	struct xkd_want want = { .name = "vmlinux", .cancel = t->cancel };
+	struct xkd_err why = XKD_ERR_INIT;
+	struct xkd_image *img;
+	char banner[256];
+
+	if (!xkd_servers_any(&t->sympath))
+		return false;
+	linux_identify(t, s->v, s->text, banner, sizeof(banner), &want.id);
+	if (!want.id.n || xkd_find_image(&t->sympath, t->find, &want, t->log, &img, NULL, &why))
+		return false;
+	(void)try_candidate(s, img);
+	xkd_image_unref(img);
+	return s->img;
+}
+
 /* How hard a look is: only what is verified at once; then the page tables are scanned; then memory
- * without files. A CPU inside a guest costs time in the later ones, so each goes over all CPUs. */
+ * without files of the path, by a server's or its own tables. A CPU inside a guest costs time in the later ones, so each goes over all CPUs. */
 enum look { LOOK_IDT, LOOK_SCAN, LOOK_MEMORY, LOOKS };
 
 /* Without its page tables, a CPU's memory is tried page by page, over the wire: some CPUs will do. */
@@ -315,6 +344,11 @@ static enum xkd_rc look(struct search *s, enum look how, struct xkd_buf *found, 
 		xkd_find_kernels(&t->sympath, t->find, t->log, try_candidate, s);
 		return s->img ? XKD_OK : XKD_NOTFOUND;
 	}
+	if (served(s))
+		return XKD_OK;
+	rc = xkd_cancel_check(t->cancel, err);
+	if (rc)
+		return rc;
 	rc = from_memory(s, nsyms, err);
 	if (!rc || fatal(rc))
 		return rc;
@@ -322,13 +356,78 @@ static enum xkd_rc look(struct search *s, enum look how, struct xkd_buf *found, 
 	return XKD_NOTFOUND;
 }
 
+/* The last way, without any CPU: the page tables that VMCOREINFO names. */
+struct by_note {
+	struct search *s;
+	struct linux_view *v;
+	struct linux_vmcoreinfo vi;
+	struct xkd_buf *found;
+	size_t *nsyms;
+	enum xkd_rc rc;
+	struct xkd_err *err;
+};
+static bool try_note(void *arg, const struct linux_vmcoreinfo *vi)
+{
+	struct by_note *n = arg;
+
+	n->vi = *vi;
+	*n->v = (struct linux_view){ .pg = vi->pg, .has_pg = true };
+	n->v->sp = (struct xkd_space){ .kind = XKD_SP_PT, .pg = vi->pg };
+	n->s->v = n->v;
+	n->s->vi = &n->vi;
+	for (int how = LOOK_SCAN; how < LOOKS && !n->found->len; how++) {
+		n->rc = look(n->s, how, n->found, n->nsyms, n->err);
+		if (n->rc != XKD_NOTFOUND)
+			break;
+	}
+	return n->rc == XKD_NOTFOUND && !n->found->len;
+}
+
+/* Only a user who asks again has time for all of a big machine's memory. */
+#define NOTE_MS 4000
+
+static enum xkd_rc search_notes(struct search *s, struct linux_view *v, struct xkd_buf *found,
+				size_t *nsyms, struct xkd_err *err)
+{
+	struct by_note n = { .s = s, .v = v, .found = found, .nsyms = nsyms, .rc = XKD_NOTFOUND,
+			     .err = err };
+	struct xkd_err why = XKD_ERR_INIT;
+	enum xkd_rc rc = linux_vmcoreinfo_each(s->t, s->t->search_all ? 0 : NOTE_MS, try_note, &n,
+					       &why);
+
+	s->vi = NULL;
+	if (rc && rc != XKD_NOTFOUND)
+		xkd_log(s->t->log, XKD_LOG_SYM, "%s", why.msg);
+	if (!fatal(rc))
+		return n.rc;
+	if (err)
+		*err = why;
+	return rc;
+}
+
+/* Then a CPU without paging says nothing of the kernel. */
+static bool in_guest(struct xkd_target *t)
+{
+	const struct xkd_regs *regs;
+	struct xkd_err ignored;
+
+	for (size_t i = 0; i < t->cpus.n && i < 64; i++)
+		if (!xkd_target_regs(t, (int)i, XKD_RG_INT | XKD_RG_SYS, &regs, &ignored) &&
+		    t->arch->may_be_guest && t->arch->may_be_guest(regs))
+			return true;
+	return false;
+}
+
 static enum xkd_rc search(struct search *s, struct linux_view v[2], struct xkd_buf *found,
 			  size_t *nsyms, struct xkd_err *err)
 {
+	bool paged = false;
+
 	for (int how = LOOK_IDT; how < LOOKS; how++)
 		for (size_t cpu = 0; cpu < s->t->cpus.n && cpu < 64; cpu++) {
 			size_t n = linux_views(s->t, (int)cpu, v);
 
+			paged |= n > 0;
 			for (size_t i = 0; i < n; i++) {
 				enum xkd_rc rc;
 
@@ -340,7 +439,8 @@ static enum xkd_rc search(struct search *s, struct linux_view v[2], struct xkd_b
 					return rc;
 			}
 		}
-	return XKD_NOTFOUND;
+	/* a machine out of reset has none yet */
+	return paged || in_guest(s->t) || s->t->search_all ? search_notes(s, v, found, nsyms, err) : XKD_NOTFOUND;
 }
 
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err)

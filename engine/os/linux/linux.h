@@ -63,6 +63,20 @@ enum xkd_rc linux_kernel_from_memory(struct xkd_target *t, const struct linux_vi
 /* --- modmade.c: the same for a module; the kernel must be known --- */
 enum xkd_rc linux_module_from_memory(struct xkd_target *t, struct xkd_module *m,
 				     struct xkd_image **img, struct xkd_err *err);
+/* --- vmcoreinfo.c: a kernel that no CPU leads to --- */
+struct linux_vmcoreinfo {
+	uint64_t pa;	      /* of the page */
+	uint64_t slide;	      /* KERNELOFFSET */
+	uint64_t phys_base;   /* may be negative */
+	struct xkd_paging pg; /* of swapper_pg_dir */
+};
+/* text ends with a NUL. False: not one, or it says too little. */
+bool linux_vmcoreinfo_parse(const char *text, struct linux_vmcoreinfo *vi);
+/* Each page of known RAM that begins as VMCOREINFO does, lowest first; fn returns false when it is the
+ * one, which ends it (OK). NOTFOUND; TIMEOUT after limit_ms (0: none); UNSUPPORTED: no RAM is known. */
+enum xkd_rc linux_vmcoreinfo_each(struct xkd_target *t, uint64_t limit_ms,
+				  bool (*fn)(void *arg, const struct linux_vmcoreinfo *vi),
+				  void *arg, struct xkd_err *err) XKD_MUST;
 /* --- attach.c --- */
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
 /* Learns the memory layout again when the first look came too early. */
