@@ -39,7 +39,7 @@ static const struct layout layouts[] = {
 	{ "6.4", BEHIND, PERCPU, 4, 2, 300, true, 8 },
 	{ "6.4 with absolute addresses", BEHIND, ABS, 4, 2, 300, true, 8 },
 	{ "6.15", BEHIND, REL, 4, 2, 300, true, 8 },
-	{ "7.0", BEHIND, PCREL, 4, 2, 300, true, true, 8 },
+	{ "7.0", BEHIND, PCREL, 4, 2, 300, true, 4 },
 	{ "7.0 in words of eight bytes", BEHIND, PCREL, 4, 2, 300, true, 8 },
 };
 
