@@ -53,8 +53,10 @@ struct xkd_dvar {
 	/* location at the asked address: expr NULL and const_value false mean optimised out */
 	const uint8_t *expr;
 	size_t expr_len;
-	bool has_const;
+	bool has_const; /* const_value, or, when const_len is not 0, the bytes */
 	uint64_t const_value;
+	const uint8_t *const_bytes;
+	size_t const_len;
 	const char *why_none; /* when there is no location: "no location at this address" etc. */
 	unsigned addr_size;
 	uint64_t cu; /* CU offset, for the evaluation of addrx and typed operations */
@@ -67,6 +69,56 @@ enum xkd_rc xkd_dwarf_vars(struct xkd_dwarf *d, const struct xkd_dfunc *f, uint6
 /* The address that operand index of DW_OP_addrx means in a unit (xkd_dvar.cu). */
 enum xkd_rc xkd_dwarf_addrx(struct xkd_dwarf *d, uint64_t cu, uint64_t index, uint64_t *iaddr,
 			    struct xkd_err *err) XKD_MUST;
+/* The DWARF version of a unit and how wide its references into other units are. */
+enum xkd_rc xkd_dwarf_unit_shape(struct xkd_dwarf *d, uint64_t cu, unsigned *version,
+				 unsigned *off_size, struct xkd_err *err) XKD_MUST;
+/* The type entry at an offset of .debug_info; never NULL when OK. */
+enum xkd_rc xkd_dwarf_type_at(struct xkd_dwarf *d, uint64_t die, const struct xkd_type **type,
+			      struct xkd_err *err) XKD_MUST;
+/* The variable, parameter or DWARF procedure at an offset of .debug_info, as of iaddr. Its scope is
+ * not looked for. BADDATA: there is none. */
+enum xkd_rc xkd_dwarf_var_at(struct xkd_dwarf *d, uint64_t die, uint64_t iaddr,
+			     struct xkd_dvar *v, struct xkd_err *err) XKD_MUST;
+
+/* A call, by the address it returns to. */
+struct xkd_dcall {
+	uint64_t ret;
+	uint64_t die, cu;
+	uint64_t origin; /* entry of the function called; 0: not told (through a pointer) */
+	bool tail;
+	const uint8_t *target; /* expression of the address called; NULL: none */
+	size_t target_len;
+};
+/* NOTFOUND: no call site is known there. */
+enum xkd_rc xkd_dwarf_call_at(struct xkd_dwarf *d, uint64_t ret, struct xkd_dcall *call,
+			      struct xkd_err *err) XKD_MUST;
+/* The expression, for the caller's frame, of what a parameter was at the call: of the one passed in
+ * DWARF register reg, or (reg -1) of the callee's parameter at .debug_info offset entry. pointee: of
+ * what it points to instead. NOTFOUND: not told. */
+enum xkd_rc xkd_dwarf_call_value(struct xkd_dwarf *d, const struct xkd_dcall *call, int reg,
+				 uint64_t entry, bool pointee, const uint8_t **expr, size_t *len,
+				 struct xkd_err *err) XKD_MUST;
+
+/* The functions that a function ends with a jump to. */
+struct xkd_dtail {
+	uint64_t die, origin; /* as referred to; the last one along abstract_origin */
+	const char *name;
+	bool external;
+};
+struct xkd_dtails {
+	struct xkd_dtail self;
+	struct xkd_dtail to[32];
+	size_t n;
+	bool complete; /* the debug info claims to list every such call */
+	bool unknown;  /* one goes through a pointer */
+	bool more;     /* than fit */
+};
+enum xkd_rc xkd_dwarf_tail_calls(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dtails *tails,
+				 struct xkd_err *err) XKD_MUST;
+/* Where the code of a function begins, by its entry or that of its original: several when there are
+ * clones, none when it is only declared here. */
+enum xkd_rc xkd_dwarf_func_entries(struct xkd_dwarf *d, uint64_t die, uint64_t *iaddr, size_t max,
+				   size_t *n, struct xkd_err *err) XKD_MUST;
 /* Frame base expression of the real function that contains iaddr. */
 enum xkd_rc xkd_dwarf_frame_base(struct xkd_dwarf *d, uint64_t iaddr, const uint8_t **expr,
 				 size_t *len, struct xkd_err *err) XKD_MUST;

@@ -230,6 +230,11 @@ void xkd_dw_decl(struct xkd_dwarf *d, uint64_t off, const char **file, unsigned 
 bool xkd_dw_extent(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, uint64_t iaddr,
 		   struct xkd_dw_range *lowest);
 
+/* --- dwarf_var.c --- */
+/* Name, type and place of one variable's entry; its scope is the caller's to tell. */
+void xkd_dw_var(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, uint64_t iaddr,
+		struct xkd_dvar *v);
+
 /* --- dwarf_type.c --- */
 void xkd_dw_types_init(struct xkd_dwarf *d);
 /* The type at an offset; NULL with d->bad set when it makes no sense. */

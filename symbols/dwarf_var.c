@@ -22,22 +22,22 @@ struct collect {
 	struct xkd_map seen; /* originals that were met */
 };
 
-/* A constant as a block: at most 8 little-endian bytes are a value. */
+/* A number, or the bytes of an object. */
 static void set_const(struct xkd_dwarf *d, Dwarf_Die die, struct xkd_dvar *v)
 {
-	const uint8_t *p;
-	size_t n;
+	const char *text;
 
 	if (xkd_dw_u64(d, die, DW_AT_const_value, &v->const_value)) {
 		v->has_const = true;
-	} else if (xkd_dw_block(d, die, DW_AT_const_value, &p, &n)) {
-		v->has_const = n <= 8;
-		v->const_value = n <= 8 ? xkd_get_le(p, (unsigned)n) : 0;
-		if (n > 8)
-			v->why_none = "a constant of more than 8 bytes";
-	} else {
-		v->why_none = "a constant of a form that is not a number";
+	} else if (xkd_dw_block(d, die, DW_AT_const_value, &v->const_bytes, &v->const_len)) {
+		v->has_const = v->const_len != 0;
+	} else if ((text = xkd_dw_str(d, die, DW_AT_const_value))) {
+		v->const_bytes = (const uint8_t *)text;
+		v->const_len = strlen(text) + 1;
+		v->has_const = true;
 	}
+	if (!v->has_const)
+		v->why_none = "a constant of a form that is not understood";
 }
 
 static void set_location(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, uint64_t iaddr,
@@ -65,19 +65,16 @@ static void set_location(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die d
 	xkd_dw_free(has);
 }
 
-static void fill_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range *scope,
-		     struct xkd_dvar *v)
+void xkd_dw_var(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die die, uint64_t iaddr,
+		struct xkd_dvar *v)
 {
-	struct xkd_dwarf *d = c->d;
 	Dwarf_Die has;
 
 	v->name = xkd_dw_name(d, die);
 	v->is_param = xkd_dw_tag(die) == DW_TAG_formal_parameter;
 	v->die = xkd_dw_off(die);
-	v->scope_low = scope->low;
-	v->scope_high = scope->high;
-	v->addr_size = c->u->addr_size;
-	v->cu = c->u->off;
+	v->addr_size = u->addr_size;
+	v->cu = u->off;
 	has = xkd_dw_origin_with(d, die, DW_AT_type);
 	if (has)
 		v->type = xkd_dw_type_of(d, has);
@@ -86,7 +83,15 @@ static void fill_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range
 	if (has)
 		v->artificial = xkd_dw_flag(d, has, DW_AT_artificial);
 	xkd_dw_free(has);
-	set_location(d, c->u, die, c->iaddr, v);
+	set_location(d, u, die, iaddr, v);
+}
+
+static void fill_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range *scope,
+		     struct xkd_dvar *v)
+{
+	xkd_dw_var(c->d, c->u, die, c->iaddr, v);
+	v->scope_low = scope->low;
+	v->scope_high = scope->high;
 }
 
 /* extern declarations inside a function name a global, not a local. */

@@ -29,6 +29,16 @@ enum xkd_rc xkd_value_raw(const struct xkd_ctx *ctx, const struct xkd_value *v, 
 enum xkd_rc xkd_value_member_of(const struct xkd_ctx *ctx, const struct xkd_value *v,
 				const struct xkd_member *m, struct xkd_value *out,
 				struct xkd_err *err) XKD_MUST;
+/* The first hole in some bits of a value; NULL: all are known. */
+const struct xkd_hole *xkd_value_hole(const struct xkd_value *v, uint64_t bit, uint64_t bits);
+/* A part just taken of a value in several places: UNAVAIL when it is a scalar with a hole, or nothing
+ * of it is known. */
+void xkd_value_part(const struct xkd_ctx *ctx, struct xkd_value *v);
+/* What a pointer to an object without an address points to (xkd_value.to), in the frame it was found
+ * in. type: the pointer's target. */
+enum xkd_rc xkd_location_pointee(const struct xkd_ctx *ctx, const struct xkd_implicit *to,
+				 const struct xkd_type *type, struct xkd_value *v,
+				 struct xkd_err *err) XKD_MUST;
 /* The module the context's code is in; NULL: none. */
 struct xkd_module *xkd_scope_module(const struct xkd_ctx *ctx);
 

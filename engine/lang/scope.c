@@ -56,42 +56,19 @@ static void with_cfa(const struct xkd_ctx *ctx, struct xkd_ctx *out)
 	xkd_arena_fini(&arena);
 }
 
-static void locate(const struct xkd_ctx *ctx, const struct place *p, const struct xkd_dvar *dv,
-		   struct xkd_value *v)
+static void make_env(const struct xkd_ctx *ctx, const struct place *p, struct xkd_arena *arena,
+		     struct xkd_locenv *env)
 {
-	struct xkd_locenv env = { .ctx = ctx, .mod = p->mod, .dwarf = p->dwarf, .cu = dv->cu };
-	uint64_t size;
-
-	*v = (struct xkd_value){ .mod = p->mod,
-				 .type = dv->type ? dv->type : xkd_type_builtin(XKD_BI_VOID) };
-	if (!dv->type) {
-		xkd_value_unavail(v, "its type cannot be read");
-		return;
-	}
-	size = xkd_lang_size(ctx, p->mod, dv->type);
-	if (dv->has_const) {
-		v->kind = XKD_V_RVALUE;
-		v->num = dv->const_value;
-		if (size > 8)
-			xkd_value_unavail(v, "a constant larger than a register");
-		return;
-	}
-	if (!dv->expr || !dv->expr_len) {
-		xkd_value_unavail(v, "<optimized out>");
-		return;
-	}
-	if (dv->addr_size != 8 && dv->addr_size != 0) {
-		xkd_value_unavail(v, "its debug info is of another address size");
-		return;
-	}
-	if (xkd_dwarf_frame_base(p->dwarf, p->iaddr, &env.fb, &env.fb_len, NULL))
-		env.fb = NULL;
-	xkd_location_eval(&env, dv->expr, dv->expr_len, v);
+	*env = (struct xkd_locenv){ .ctx = ctx, .mod = p->mod, .dwarf = p->dwarf };
+	if (xkd_dwarf_frame_base(p->dwarf, p->iaddr, &env->fb, &env->fb_len, NULL))
+		env->fb = NULL;
+	env->caller = xkd_caller_new(arena);
 }
 
 enum xkd_rc xkd_scope_vars(const struct xkd_ctx *ctx, struct xkd_arena *arena,
 			   struct xkd_local **vars, size_t *n, struct xkd_err *err)
 {
+	struct xkd_locenv env;
 	struct xkd_ctx full;
 	struct xkd_dvar *dv;
 	struct place p;
@@ -103,6 +80,7 @@ enum xkd_rc xkd_scope_vars(const struct xkd_ctx *ctx, struct xkd_arena *arena,
 	if (rc)
 		return rc;
 	with_cfa(ctx, &full);
+	make_env(&full, &p, arena, &env);
 	*vars = XKD_NEWN(arena, struct xkd_local, nd + 1);
 	for (size_t i = 0; i < nd; i++) {
 		struct xkd_local *l = &(*vars)[k];
@@ -116,7 +94,8 @@ enum xkd_rc xkd_scope_vars(const struct xkd_ctx *ctx, struct xkd_arena *arena,
 			l->low = dv[i].scope_low + slide;
 			l->high = dv[i].scope_high + slide;
 		}
-		locate(&full, &p, &dv[i], &l->v);
+		l->why_none = dv[i].expr_len || dv[i].has_const ? NULL : dv[i].why_none;
+		xkd_location_var(&env, &dv[i], &l->v);
 		k++;
 	}
 	*n = k;
@@ -126,6 +105,7 @@ enum xkd_rc xkd_scope_vars(const struct xkd_ctx *ctx, struct xkd_arena *arena,
 enum xkd_rc xkd_scope_local(const struct xkd_ctx *ctx, const char *name, struct xkd_value *v,
 			    struct xkd_err *err)
 {
+	struct xkd_locenv env;
 	struct xkd_arena arena;
 	struct xkd_ctx full;
 	struct xkd_dvar *dv;
@@ -145,7 +125,8 @@ enum xkd_rc xkd_scope_local(const struct xkd_ctx *ctx, const char *name, struct 
 		if (!dv[i].name || strcmp(dv[i].name, name))
 			continue;
 		with_cfa(ctx, &full);
-		locate(&full, &p, &dv[i], v);
+		make_env(&full, &p, &arena, &env);
+		xkd_location_var(&env, &dv[i], v);
 		xkd_arena_fini(&arena);
 		return XKD_OK;
 	}

@@ -163,9 +163,14 @@ enum xkd_rc xkd_value_raw(const struct xkd_ctx *ctx, const struct xkd_value *v, 
 					   v->bit_off);
 		n = (v->bit_size ? v->bit_off + width + 7 : width) / 8;
 		if (v->kind == XKD_V_BYTES) {
+			const struct xkd_hole *h = xkd_value_hole(v, v->bit_off, width);
+
 			if (n > v->nbytes)
 				return xkd_err_set(err, XKD_BADDATA,
 						   "the value has only 0x%zx bytes", v->nbytes);
+			if (h)
+				return xkd_err_set(err, XKD_UNSUPPORTED,
+						   "the value is not available: %s", h->why);
 			memcpy(buf, v->bytes, n);
 		} else {
 			if (!ctx->t)
@@ -227,6 +232,7 @@ enum xkd_rc xkd_value_bytes(const struct xkd_ctx *ctx, const struct xkd_value *v
 			    size_t max, size_t *n, struct xkd_err *err)
 {
 	uint64_t size = xkd_lang_size(ctx, v->mod, v->type), num;
+	const struct xkd_hole *hole;
 	unsigned bits;
 	enum xkd_rc rc;
 
@@ -244,6 +250,12 @@ enum xkd_rc xkd_value_bytes(const struct xkd_ctx *ctx, const struct xkd_value *v
 			break;
 		if (*n > v->nbytes)
 			*n = v->nbytes;
+		hole = xkd_value_hole(v, 0, *n * 8);
+		if (hole) {
+			*n = 0;
+			return xkd_err_set(err, XKD_UNSUPPORTED, "the value is not available: %s",
+					   hole->why);
+		}
 		memcpy(buf, v->bytes, *n);
 		return XKD_OK;
 	default:
@@ -328,6 +340,7 @@ enum xkd_rc xkd_value_member_of(const struct xkd_ctx *ctx, const struct xkd_valu
 	if (v->kind == XKD_V_UNAVAIL) {
 		*out = *v;
 		out->type = type;
+		out->to = NULL;
 		return XKD_OK;
 	}
 	size = xkd_lang_size(ctx, v->mod, type);
@@ -345,6 +358,8 @@ enum xkd_rc xkd_value_member_of(const struct xkd_ctx *ctx, const struct xkd_valu
 			return xkd_err_set(err, XKD_BADDATA, "the member lies outside the value");
 		out->bytes = v->bytes + byte;
 		out->nbytes = v->nbytes - byte;
+		out->parts = v->parts;
+		xkd_value_part(ctx, out);
 		return XKD_OK;
 	case XKD_V_RVALUE:
 		if (byte >= 8)
@@ -411,6 +426,7 @@ static enum xkd_rc element(const struct xkd_ctx *ctx, const struct xkd_value *v,
 	if (v->kind == XKD_V_UNAVAIL) {
 		*out = *v;
 		out->type = e;
+		out->to = NULL;
 		return XKD_OK;
 	}
 	*out = (struct xkd_value){ .type = e, .mod = v->mod, .kind = v->kind };
@@ -423,6 +439,8 @@ static enum xkd_rc element(const struct xkd_ctx *ctx, const struct xkd_value *v,
 			break;
 		out->bytes = v->bytes + off;
 		out->nbytes = size;
+		out->parts = v->parts;
+		xkd_value_part(ctx, out);
 		return XKD_OK;
 	case XKD_V_RVALUE:
 		if (i < 0 || i >= 8 || off >= 8)
@@ -457,6 +475,8 @@ enum xkd_rc xkd_value_index(const struct xkd_ctx *ctx, const struct xkd_value *v
 		return rc;
 	if (s->kind == XKD_T_ARRAY)
 		return element(ctx, v, e, i, out, err);
+	if (v->kind == XKD_V_UNAVAIL && v->to && !i)
+		return xkd_location_pointee(ctx, v->to, e, out, err);
 	rc = xkd_value_u64(ctx, v, &p, err);
 	if (rc)
 		return rc;
@@ -486,6 +506,8 @@ enum xkd_rc xkd_value_deref(const struct xkd_ctx *ctx, const struct xkd_value *v
 	if (xkd_type_strip(e)->kind == XKD_T_VOID)
 		return xkd_err_set(err, XKD_UNSUPPORTED,
 				   "a void pointer says not what is there; cast it first");
+	if (v->kind == XKD_V_UNAVAIL && v->to)
+		return xkd_location_pointee(ctx, v->to, e, out, err);
 	rc = xkd_value_u64(ctx, v, &p, err);
 	if (rc)
 		return rc;

@@ -12,6 +12,18 @@ enum xkd_vkind {
 	XKD_V_BYTES,  /* an aggregate or wide value whose bytes are at bytes (arena) */
 	XKD_V_UNAVAIL, /* why says why: "<optimized out>" ... */
 };
+struct xkd_implicit; /* engine/lang/location_int.h */
+/* Bits of a value in several places that are not known; bit counts from parts->bytes. */
+struct xkd_hole {
+	uint64_t bit, bits;
+	const struct xkd_implicit *to; /* a pointer to an object without an address; NULL: none */
+	char why[100];
+};
+struct xkd_parts {
+	const uint8_t *bytes; /* of the whole object */
+	const struct xkd_hole *holes;
+	size_t n;
+};
 struct xkd_value {
 	const struct xkd_type *type; /* never NULL after a successful call */
 	struct xkd_module *mod;	     /* scope its type came from; NULL: the kernel */
@@ -23,6 +35,8 @@ struct xkd_value {
 	unsigned bit_off, bit_size;  /* bit-field at addr (bit_size 0: none); bit_off < 8 * size */
 	const uint8_t *bytes;
 	size_t nbytes;
+	const struct xkd_parts *parts;	/* BYTES: what is missing of them; NULL: nothing */
+	const struct xkd_implicit *to;	/* UNAVAIL pointer to an object that has no address; or NULL */
 	char why[128];
 	char where[64]; /* "@ r14", "@ [rsp+0x20]": for dv and dt of a local */
 };

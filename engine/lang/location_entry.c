@@ -1,0 +1,426 @@
+/* Values as they were when the function was entered (DW_OP_entry_value, DW_OP_GNU_parameter_ref): what
+ * the caller's debug info says it passed at the call, calculated in the caller's frame.
+ * Invariants: the call must be proved to have been to this very function, by the instruction before
+ * the return address or by the call's own target; a function that may have been entered again by a
+ * jump (a tail call) tells nothing. The caller's registers are those that the unwinder knows: what a
+ * call does not keep is not used. */
+#include "base/str.h"
+#include "engine/lang/location_int.h"
+#include "engine/lang/unwind_step.h"
+#include <stdio.h>
+#include <string.h>
+
+#define REACH_MAX 96 /* functions looked at for a way back by tail calls */
+#define INSN_MAX 15
+
+struct xkd_caller {
+	struct xkd_arena *arena;
+	bool tried;
+	bool stepped; /* regs and cfa are known */
+	bool called;  /* the call is proved, env and call are filled */
+	char why[128];
+	uint64_t cfa;
+	struct xkd_ctx ctx;
+	struct xkd_locenv env;
+	struct xkd_dcall call;
+};
+
+struct xkd_caller *xkd_caller_new(struct xkd_arena *arena)
+{
+	struct xkd_caller *c = XKD_NEW(arena, struct xkd_caller);
+
+	c->arena = arena;
+	return c;
+}
+
+static void no(struct xkd_caller *c, const char *fmt, ...) XKD_PRINTF(2, 3);
+static void no(struct xkd_caller *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(c->why, sizeof(c->why), fmt, ap);
+	va_end(ap);
+}
+
+/* ---- which function was called ---- */
+
+static bool insn_at(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_insn *insn)
+{
+	uint8_t b[INSN_MAX];
+	size_t n = 0;
+
+	if (xkd_ctx_read(ctx, addr, b, sizeof(b), &n, NULL) && !n)
+		return false;
+	return !ctx->t->arch->disasm(XKD_MODE_64, addr, b, n, insn, NULL);
+}
+
+/* The target of a direct call that ends at ret; false: the call goes through a pointer. A call found
+ * by chance in the middle of an instruction is no harm: its target is not the function. */
+static bool direct_target(const struct xkd_ctx *ctx, uint64_t ret, uint64_t want, uint64_t *target)
+{
+	struct xkd_insn insn;
+	bool any = false;
+
+	for (unsigned len = 2; len <= INSN_MAX; len++) {
+		if (!insn_at(ctx, ret - len, &insn) || insn.len != len || !insn.is_call ||
+		    !insn.has_target)
+			continue;
+		if (!any || insn.target == want)
+			*target = insn.target;
+		any = true;
+	}
+	return any;
+}
+
+/* Where a place leads that is nothing but a jump (the trampoline of a static call). */
+static uint64_t through_jumps(const struct xkd_ctx *ctx, uint64_t addr)
+{
+	struct xkd_insn insn;
+
+	for (int i = 0; i < 3; i++) {
+		if (!insn_at(ctx, addr, &insn) || !insn.is_jump || insn.is_cond || !insn.has_target)
+			break;
+		addr = insn.target;
+	}
+	return addr;
+}
+
+static bool own_entry(const struct xkd_ctx *ctx, uint64_t *entry)
+{
+	struct xkd_dfunc f[XKD_INLINE_MAX];
+	size_t n = 0;
+
+	if (xkd_funcs_at(ctx->t, ctx->pc_lookup, f, XKD_COUNT(f), &n, NULL) || !n)
+		return false;
+	*entry = f[n - 1].entry ? f[n - 1].entry : f[n - 1].low;
+	return true;
+}
+
+/* A thunk calls what a register holds. */
+static bool is_thunk(struct xkd_target *t, uint64_t addr)
+{
+	struct xkd_symref sym;
+
+	return !xkd_sym_at(t, addr, &sym, NULL) && strstr(sym.name, "indirect_thunk");
+}
+
+/* Was it this function that was called, and not another one that went on here by a jump? */
+static bool proved(struct xkd_caller *c, const struct xkd_ctx *ctx, uint64_t entry)
+{
+	struct xkd_buf name = XKD_BUF_INIT;
+	struct xkd_lval at;
+	uint64_t target = 0;
+	bool direct = direct_target(&c->ctx, c->call.ret, entry, &target);
+	char why[128];
+
+	if (direct && (target == entry || through_jumps(ctx, target) == entry))
+		return true;
+	if (c->call.target && c->call.target_len &&
+	    xkd_loc_number(&c->env, c->call.target, c->call.target_len, false, &at, why) &&
+	    (uint64_t)at.v == entry)
+		return true;
+	if (direct && !is_thunk(ctx->t, target)) {
+		xkd_sym_format(ctx->t, target, &name);
+		no(c, "at entry: came by a tail call from %.70s", name.s);
+	} else {
+		no(c, "at entry: called through a pointer, perhaps by way of a tail call");
+	}
+	xkd_buf_fini(&name);
+	return false;
+}
+
+/* ---- tail calls ---- */
+
+struct reach {
+	const struct xkd_ctx *ctx;
+	struct xkd_dtail self;
+	struct xkd_dwarf *self_dwarf;
+	struct {
+		struct xkd_module *mod;
+		uint64_t iaddr;
+	} f[REACH_MAX];
+	size_t n;
+};
+
+/* False: no more room. */
+static bool add(struct reach *r, struct xkd_module *mod, uint64_t iaddr)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->f[i].mod == mod && r->f[i].iaddr == iaddr)
+			return true;
+	if (r->n == REACH_MAX)
+		return false;
+	r->f[r->n].mod = mod;
+	r->f[r->n++].iaddr = iaddr;
+	return true;
+}
+
+static bool add_named(struct reach *r, struct xkd_module *mod, const char *name)
+{
+	struct xkd_symref sym;
+	char full[256];
+	uint64_t iaddr;
+
+	snprintf(full, sizeof(full), "%s!%s", mod->name, name);
+	if (xkd_sym_named(r->ctx->t, full, &sym, NULL) && xkd_sym_named(r->ctx->t, name, &sym, NULL))
+		return false;
+	return xkd_module_to_image(sym.mod, sym.addr, &iaddr) && add(r, sym.mod, iaddr);
+}
+
+/* The functions a tail call may mean; false: it may lead anywhere, or back. */
+static bool follow(struct reach *r, struct xkd_module *mod, struct xkd_dwarf *d,
+		   const struct xkd_dtail *to)
+{
+	uint64_t at[8];
+	size_t n = 0;
+
+	if ((d == r->self_dwarf && to->origin == r->self.origin) ||
+	    (to->external && r->self.external && to->name && r->self.name &&
+	     !strcmp(to->name, r->self.name)))
+		return false;
+	if (xkd_dwarf_func_entries(d, to->die, at, XKD_COUNT(at), &n, NULL) || n == XKD_COUNT(at))
+		return false;
+	if (!n)
+		return to->name && add_named(r, mod, to->name);
+	while (n--)
+		if (!add(r, mod, at[n]))
+			return false;
+	return true;
+}
+
+/* May the function at pc come to its own entry again by tail calls? Assembly is taken not to: it has
+ * no calls described, and none of the kernel's jumps back into C. */
+static bool reenters(const struct xkd_ctx *ctx, struct xkd_module *mod, uint64_t iaddr)
+{
+	struct reach r = { .ctx = ctx };
+	struct xkd_dtails tails;
+
+	add(&r, mod, iaddr);
+	for (size_t i = 0; i < r.n; i++) {
+		struct xkd_types *btf;
+		struct xkd_dwarf *d;
+		enum xkd_rc rc;
+
+		xkd_mod_providers(ctx->t, r.f[i].mod, &btf, &d);
+		rc = d ? xkd_dwarf_tail_calls(d, r.f[i].iaddr, &tails, NULL) : XKD_BADDATA;
+		if (rc == XKD_NOTFOUND && i)
+			continue;
+		if (rc || tails.unknown || tails.more || !tails.complete)
+			return true;
+		if (!i) {
+			r.self = tails.self;
+			r.self_dwarf = d;
+		}
+		for (size_t k = 0; k < tails.n; k++)
+			if (!follow(&r, r.f[i].mod, d, &tails.to[k]))
+				return true;
+	}
+	return false;
+}
+
+/* ---- the caller ---- */
+
+static bool step_out(struct xkd_caller *c, const struct xkd_ctx *ctx)
+{
+	struct xkd_err err = XKD_ERR_INIT;
+	struct xkd_step step;
+
+	if (xkd_unwind_step(ctx, &ctx->regs, ctx->pc_lookup, &step, &err)) {
+		no(c, "at entry: the caller is not known");
+		return false;
+	}
+	if (step.kind != XKD_STEP_CALL || !xkd_reg_known(&step.regs, ctx->t->arch->pc)) {
+		no(c, "at entry: no call led here");
+		return false;
+	}
+	c->ctx = *ctx;
+	c->ctx.regs = step.regs;
+	c->ctx.frame++;
+	c->ctx.inline_depth = 0;
+	c->ctx.pc_lookup = step.regs.v[ctx->t->arch->pc] - 1;
+	c->ctx.cfa = 0;
+	c->ctx.caller = NULL;
+	c->cfa = step.cfa;
+	return true;
+}
+
+static bool find_call(struct xkd_caller *c, const struct xkd_locenv *env)
+{
+	struct xkd_locenv *e = &c->env;
+	struct xkd_types *btf;
+	uint64_t ret;
+
+	*e = (struct xkd_locenv){ .ctx = &c->ctx, .depth = env->depth + 1, .is_caller = true };
+	e->mod = xkd_scope_module(&c->ctx);
+	if (e->mod)
+		xkd_mod_providers(c->ctx.t, e->mod, &btf, &e->dwarf);
+	if (!e->mod || !e->dwarf || !xkd_module_to_image(e->mod, c->ctx.pc_lookup, &ret)) {
+		no(c, "at entry: there is no debug info for the caller");
+		return false;
+	}
+	if (xkd_dwarf_call_at(e->dwarf, ret + 1, &c->call, NULL)) {
+		no(c, "at entry: the debug info does not describe the call");
+		return false;
+	}
+	e->cu = c->call.cu;
+	c->call.ret = c->ctx.pc_lookup + 1; /* from here on where it is in the target */
+	if (xkd_dwarf_frame_base(e->dwarf, ret, &e->fb, &e->fb_len, NULL))
+		e->fb = NULL;
+	return true;
+}
+
+static void find(struct xkd_caller *c, const struct xkd_locenv *env)
+{
+	const struct xkd_ctx *ctx = env->ctx;
+	uint64_t entry, iaddr;
+
+	c->tried = true;
+	c->stepped = step_out(c, ctx);
+	if (!c->stepped || !find_call(c, env))
+		return;
+	if (!own_entry(ctx, &entry) || !xkd_module_to_image(env->mod, entry, &iaddr)) {
+		no(c, "at entry: where the function begins is not known");
+		return;
+	}
+	if (!proved(c, ctx, entry))
+		return;
+	if (reenters(ctx, env->mod, iaddr))
+		no(c, "at entry: the function may have come here again by a tail call");
+	else
+		c->called = true;
+}
+
+/* The caller of the frame, looked for once; NULL after a failure. */
+static struct xkd_caller *caller(struct xkd_loc *l)
+{
+	struct xkd_caller *c = l->env->caller;
+
+	if (!c || l->env->depth >= XKD_LOC_DEPTH) {
+		xkd_loc_fail(l, "at entry: the caller is not known");
+		return NULL;
+	}
+	if (!c->tried)
+		find(c, l->env);
+	if (c->stepped && !c->env.caller)
+		c->env.caller = xkd_caller_new(c->arena);
+	return c;
+}
+
+/* The value that the call passed, by register or by the parameter's own entry. */
+static bool passed(struct xkd_loc *l, struct xkd_caller *c, const char *what, int reg,
+		   uint64_t entry, bool pointee, struct xkd_lval *val)
+{
+	const uint8_t *expr;
+	char why[128];
+	size_t len;
+
+	if (!c->called) {
+		xkd_loc_fail(l, "%s%s%s", what, *what ? " " : "", c->why);
+		return false;
+	}
+	if (xkd_dwarf_call_value(c->env.dwarf, &c->call, reg, entry, pointee, &expr, &len, NULL)) {
+		xkd_loc_fail(l, "%s at entry, which the caller does not tell", what);
+		return false;
+	}
+	if (xkd_loc_number(&c->env, expr, len, false, val, why))
+		return true;
+	xkd_loc_fail(l, "%s at entry, in the caller %.90s", what, why);
+	return false;
+}
+
+static const char *reg_words(const struct xkd_ctx *ctx, uint64_t dwarf_reg)
+{
+	int reg = dwarf_reg < 1000 ? ctx->t->arch->reg_from_dwarf((unsigned)dwarf_reg) : -1;
+
+	return reg >= 0 ? ctx->t->arch->reg_names[reg] : "a register";
+}
+
+bool xkd_loc_entry_reg(struct xkd_loc *l, uint64_t dwarf_reg, uint64_t *val)
+{
+	const struct xkd_arch *arch = l->env->ctx->t->arch;
+	int reg = dwarf_reg < 64 ? arch->reg_from_dwarf((unsigned)dwarf_reg) : -1;
+	struct xkd_caller *c = caller(l);
+	struct xkd_lval v;
+
+	if (!c)
+		return false;
+	if (reg < 0 || (!c->stepped && c->why[0])) {
+		xkd_loc_fail(l, "%s %s", reg_words(l->env->ctx, dwarf_reg),
+			     reg < 0 ? "is not followed" : c->why);
+		return false;
+	}
+	if (reg == arch->sp) { /* the call has put the return address */
+		*val = c->cfa - arch->ptr_size;
+		return true;
+	}
+	if (arch->dwarf_saved >> dwarf_reg & 1 && xkd_reg_known(&c->ctx.regs, reg)) {
+		*val = c->ctx.regs.v[reg]; /* what a call keeps is as the caller has it */
+		return true;
+	}
+	if (!passed(l, c, arch->reg_names[reg], (int)dwarf_reg, 0, false, &v))
+		return false;
+	*val = (uint64_t)v.v;
+	return true;
+}
+
+/* "breg N, 0; deref": what a register pointed to. -1: the expression is another one. */
+static int pointee_reg(const uint8_t *p, size_t n)
+{
+	if ((n == 3 && p[2] == OP_deref) || (n == 4 && p[2] == OP_deref_size))
+		if (p[0] >= OP_breg0 && p[0] <= OP_breg31 && p[1] == 0)
+			return p[0] - OP_breg0;
+	return -1;
+}
+
+static void name_it(struct xkd_loc *l, const uint8_t *expr, size_t len)
+{
+	const struct xkd_ctx *ctx = l->env->ctx;
+
+	if (len == 1 && expr[0] >= OP_reg0 && expr[0] <= OP_reg31)
+		snprintf(l->entry, sizeof(l->entry), "entry %s", reg_words(ctx, expr[0] - OP_reg0));
+	else
+		snprintf(l->entry, sizeof(l->entry), "from entry");
+}
+
+void xkd_loc_entry_value(struct xkd_loc *l, const uint8_t *expr, size_t len)
+{
+	struct xkd_lval val = xkd_loc_generic(0);
+	struct xkd_locenv env = *l->env;
+	struct xkd_caller *c;
+	int reg = pointee_reg(expr, len);
+	char why[128];
+
+	if (!len) {
+		xkd_loc_broken(l, "the location expression is cut short");
+		return;
+	}
+	name_it(l, expr, len);
+	if (reg >= 0) {
+		c = caller(l);
+		if (c)
+			passed(l, c, "what a parameter pointed to", reg, 0, true, &val);
+	} else if (env.depth >= XKD_LOC_DEPTH) {
+		xkd_loc_fail(l, "its debug info goes in a circle");
+	} else {
+		env.depth++;
+		if (!xkd_loc_number(&env, expr, len, true, &val, why))
+			xkd_loc_fail(l, "%s", why);
+	}
+	if (l->failed)
+		val = xkd_loc_generic(0);
+	xkd_loc_push(l, val);
+}
+
+void xkd_loc_parameter(struct xkd_loc *l, uint64_t die)
+{
+	struct xkd_lval val = xkd_loc_generic(0);
+	struct xkd_caller *c = caller(l);
+
+	if (c)
+		passed(l, c, "a parameter", -1, die, false, &val);
+	if (l->failed)
+		val = xkd_loc_generic(0);
+	snprintf(l->entry, sizeof(l->entry), "from entry");
+	xkd_loc_push(l, val);
+}
