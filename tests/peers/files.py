@@ -115,7 +115,7 @@ def parse_pahole(text):
                 inner = stack.pop()
                 n = re.match(r"\}\s*(\w+)?", s)[1]
                 if n and place:
-                    stack[-1][n] = int(place[1]) * 8
+                    stack[-1][n] = int(place[1]) * 8 + int(place[2] or 0)
                 elif not n:
                     stack[-1].update(inner)
                 continue

@@ -1,6 +1,8 @@
 """Questions to those who read a dump, taken while xkd sees the guest stopped, so that all look at
 the same bytes: every task's stack, function by function and line by line, and the values of
 parameters and locals in them (drgn); structs' sizes and offsets (drgn); each CPU's stack (gdb)."""
+import time
+
 import drgnpeer
 import gdbpeer
 import reasons
@@ -108,7 +110,11 @@ def ask_tasks(g, there, same):
     tasks = {int(p): x for p, x in got["tasks"].items() if not x["on_cpu"]}
     pids = sorted(p for p, x in tasks.items() if isinstance(x["stack"], list))
     for p in sorted(set(tasks) - set(pids)):
-        t.unlike(f"pid {p}: drgn: {tasks[p]['stack']}")
+        why = reasons.silent(tasks[p]["stack"])
+        if why:
+            t.no_answer(why)
+        else:
+            t.unlike(f"pid {p}: drgn: {tasks[p]['stack']}")
     texts = run(g, [c for p in pids for c in (f".task {p}", "kn")], t)
     if texts is None:
         return t
@@ -160,26 +166,32 @@ def ask_structs(g, there, r, count):
     return t
 
 
-def ask_cpus(g, there, setup, witness):
-    """What each CPU does."""
-    t = Tally("stacks of CPUs at random stops, with inlined functions and lines", "gdb")
-    if not gdbpeer.here():
-        t.cannot("no gdb")
-        return t
+def ask_cpus(g, there, setup, witness, t):
+    """What each CPU does now. One in user mode or in a guest of its own says nothing of the kernel."""
     theirs, why = gdbpeer.cpus(setup, there.dump)
     if not theirs:
-        t.cannot("gdb does not read the dump: " + why[-300:])
-        return t
-    texts = run(g, [f"~{c}k" for c in sorted(theirs)], t)
+        t.unlike("gdb does not read the dump: " + why[-300:])
+        return
+    theirs = {c: s for c, s in theirs.items() if stacks.kernel_frames(s)}
+    texts = run(g, [f"~{c}k" for c in sorted(theirs)], t) if theirs else None
     for c, text in zip(sorted(theirs), texts or []):
         differences(t, f"CPU {c}", stack(text), theirs[c], witness)
-    return t
 
 
-def ask(g, r, count=300):
+def ask(g, r, count=300, stops=5):
+    """The first stop answers all questions, the others tell what CPUs do then."""
     witness = Witness(g)
     setup = gdbpeer.symbol_files(g, witness.slide)
     same = []
-    with Stopped(g) as there:
-        return [ask_tasks(g, there, same), ask_values(g, same, r, witness),
-                ask_structs(g, there, r, count), ask_cpus(g, there, setup, witness)]
+    cpus = Tally("stacks of CPUs at random stops, with inlined functions and lines", "gdb")
+    if not gdbpeer.here():
+        cpus.cannot("no gdb")
+    for i in range(stops):
+        with Stopped(g) as there:
+            if i == 0:
+                tallies = [ask_tasks(g, there, same), ask_values(g, same, r, witness),
+                           ask_structs(g, there, r, count)]
+            if not cpus.unable:
+                ask_cpus(g, there, setup, witness, cpus)
+        time.sleep(r.random())
+    return tallies + [cpus]

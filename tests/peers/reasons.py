@@ -9,3 +9,14 @@ GDB_ROW = ("several rows of the line table have the address and gdb takes anothe
            "addr2line has xkd's")
 DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr) without the slide; "
               "the values differ by just the slide and xkd's lies in the kernel's image by /proc/kallsyms")
+
+# What a peer says where it has no answer, and what that means.
+SILENT = {
+    "unknown ORC entry type":
+        "drgn 0.0.22 does not know the ORC entries of Linux 6.4 and later, where it needs them",
+}
+
+
+def silent(text):
+    """Why a peer that said this has no answer; None where its words are not known."""
+    return next((why for words, why in SILENT.items() if words in text), None)

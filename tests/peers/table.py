@@ -93,6 +93,8 @@ def notes(results):
                 reasons[reason] = reasons.get(reason, 0) + n
             if t["unable"]:
                 unable.append(f"- {k}, {t['question']}, {t['peer']}: {t['unable']}")
+            unable += [f"- {k}, {t['question']}, {t['peer']}, {n} times: {why}"
+                       for why, n in t.get("silent", {}).items()]
             differ += [f"- {k}, {t['question']}, {t['peer']}: `{d}`" for d in t["differ"]]
     out = []
     if reasons:

@@ -9,6 +9,7 @@ class Tally:
         self.question, self.peer = question, peer
         self.asked = self.agreed = 0
         self.accepted = Counter()
+        self.silent = Counter()
         self.differ = []
         self.unable = ""
 
@@ -25,6 +26,10 @@ class Tally:
         self.asked += 1
         self.differ.append(str(detail))
 
+    def no_answer(self, why):
+        """The peer has no answer here, and says why: not asked, but told."""
+        self.silent[why] += 1
+
     def cannot(self, why):
         """The peer has no answer at all: the question was not asked."""
         self.unable = why
@@ -36,7 +41,7 @@ class Tally:
     def as_dict(self):
         return {"question": self.question, "peer": self.peer, "asked": self.asked,
                 "agreed": self.agreed, "accepted": dict(self.accepted), "differ": self.differ[:200],
-                "unable": self.unable}
+                "unable": self.unable, "silent": dict(self.silent)}
 
     def tell(self, tap):
         """One result of a test."""
@@ -46,5 +51,7 @@ class Tally:
             return
         for reason, n in sorted(self.accepted.items()):
             tap.note(f"{n} accepted: {reason}")
+        for why, n in sorted(self.silent.items()):
+            tap.note(f"{n} without an answer of {self.peer}: {why}")
         tap.ok(self.good, f"{what}: {self.agreed} of {self.asked}, {sum(self.accepted.values())} accepted",
                f"{len(self.differ)} differ\n" + "\n".join(self.differ))
