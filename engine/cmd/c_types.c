@@ -192,7 +192,7 @@ static enum xkd_rc address(struct dt *d, struct xkd_args *a, struct xkd_err *err
 	enum xkd_rc rc;
 
 	d->has_addr = true;
-	if (!xkd_arg_word(a, word, sizeof(word)))
+	if (!xkd_arg_cxx(a, word, sizeof(word)))
 		return xkd_err_syntax(err, (int)(a->p - a->line), "the address is too long");
 	if (local_address(d, word, &d->addr))
 		return XKD_OK;

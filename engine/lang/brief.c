@@ -59,8 +59,51 @@ static void integer(const struct xkd_type *s, uint64_t num, struct xkd_buf *out)
 	}
 }
 
+/* Does the enumeration name bits? Three of them at least, nothing but bits and sums of them, and gaps
+ * between the values. */
+static bool names_bits(const struct xkd_enumerator *e, size_t n)
+{
+	uint64_t bits = 0, max = 0;
+	size_t single = 0, sums = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (e[i].val && !(e[i].val & (e[i].val - 1)) && !(bits & e[i].val)) {
+			bits |= e[i].val;
+			single++;
+		}
+	for (size_t i = 0; i < n; i++) {
+		if (e[i].val & ~bits)
+			return false;
+		sums += (e[i].val & (e[i].val - 1)) != 0;
+		max = e[i].val > max ? e[i].val : max;
+	}
+	return single > 2 && sums <= single / 2 && max >= n;
+}
+
+/* "A|B", "A|0x40": false when the number is not made of the names. */
+static bool flags(const struct xkd_type *s, uint64_t num, struct xkd_buf *out)
+{
+	const struct xkd_enumerator *e;
+	size_t n;
+
+	if (!num || xkd_type_enums(s, &e, &n, NULL) || !names_bits(e, n))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t val = e[i].val;
+
+		if (!e[i].name || !val || val & (val - 1) || !(num & val))
+			continue;
+		xkd_buf_printf(out, "%s%s", out->len ? "|" : "", e[i].name);
+		num &= ~val;
+	}
+	if (num && out->len)
+		xkd_buf_printf(out, "|0x%llx", (unsigned long long)num);
+	return out->len != 0;
+}
+
 static void enumeration(const struct xkd_type *s, uint64_t num, bool dv, struct xkd_buf *out)
 {
+	struct xkd_buf b = XKD_BUF_INIT;
 	const struct xkd_enumerator *e;
 	const char *name = NULL;
 	size_t n;
@@ -69,12 +112,15 @@ static void enumeration(const struct xkd_type *s, uint64_t num, bool dv, struct 
 		for (size_t i = 0; i < n && !name; i++)
 			if (xkd_lang_fit(s, e[i].val) == num)
 				name = e[i].name;
+	if (!name && flags(s, num, &b))
+		name = b.s;
 	if (dv && name)
 		xkd_buf_printf(out, "%s (0n%lld)", name, (long long)num);
 	else if (name)
 		xkd_buf_printf(out, "0n%lld ( %s )", (long long)num, name);
 	else
 		xkd_buf_printf(out, "0n%lld (no matching name)", (long long)num);
+	xkd_buf_fini(&b);
 }
 
 static void bitfield(const struct xkd_type *s, const struct xkd_value *v, uint64_t raw, bool dv,
@@ -112,7 +158,7 @@ static bool is_text_char(const struct xkd_type *s)
 	return s->name ? !strcmp(s->name, "char") : s->is_char && s->is_signed;
 }
 
-static bool string_at(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *out)
+bool xkd_text_string(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *out)
 {
 	char s[BRIEF_STR];
 	size_t done = 0;
@@ -138,7 +184,7 @@ static void pointer(const struct xkd_ctx *ctx, const struct xkd_value *v, const 
 	if (xkd_lang_target(ctx, v->mod, s, &t, NULL))
 		return;
 	ts = xkd_type_strip(t);
-	if (is_text_char(ts) && num && string_at(ctx, num, out))
+	if (is_text_char(ts) && num && xkd_text_string(ctx, num, out))
 		return;
 	if (ts->kind == XKD_T_FUNC && !dv) {
 		const struct xkd_type *ret = NULL;
@@ -150,8 +196,13 @@ static void pointer(const struct xkd_ctx *ctx, const struct xkd_value *v, const 
 		return;
 	}
 	if (!dv) {
+		struct xkd_value at = xkd_value_mem(t, num, v->mod);
+
 		xkd_buf_ch(out, ' ');
-		xkd_text_type(ctx, v->mod, t, false, out);
+		if (ts->kind != XKD_T_STRUCT || !ts->name || strcmp(ts->name, "cpumask") ||
+		    !xkd_text_known(ctx, &at, out))
+			xkd_text_type(ctx, v->mod, t, false, out);
+		xkd_text_title(ctx, &at, out);
 	}
 	exact_symbol(ctx, num, " ", out);
 }
@@ -211,8 +262,10 @@ static void scalar(const struct xkd_ctx *ctx, const struct xkd_value *v, const s
 			       : num   ? "true"
 				       : "false",
 			       (unsigned long long)num);
-	else
+	else {
 		integer(s, num, out);
+		xkd_text_typedef(v->type, num, out);
+	}
 }
 
 bool xkd_text_chars(const struct xkd_ctx *ctx, const struct xkd_value *v, struct xkd_buf *out)
@@ -256,30 +309,15 @@ static void array(const struct xkd_ctx *ctx, const struct xkd_value *v, const st
 		xkd_value_brief(ctx, &first, false, out);
 }
 
-/* "list_head [ 0x... - 0x... ]", as kd shows its _LIST_ENTRY. */
-static bool list_head(const struct xkd_ctx *ctx, const struct xkd_value *v,
-		      const struct xkd_type *s, struct xkd_buf *out)
-{
-	struct xkd_value next, prev;
-	uint64_t a, b;
-
-	if (!s->name || strcmp(s->name, "list_head") ||
-	    xkd_value_member(ctx, v, "next", &next, NULL) ||
-	    xkd_value_member(ctx, v, "prev", &prev, NULL))
-		return false;
-	if (xkd_value_u64(ctx, &next, &a, NULL) || xkd_value_u64(ctx, &prev, &b, NULL))
-		xkd_buf_str(out, "list_head [ ?? - ?? ]");
-	else
-		xkd_buf_printf(out, "list_head [ 0x%s - 0x%s ]", XKD_ADDR(a), XKD_ADDR(b));
-	return true;
-}
-
 const char *xkd_counter_name(const struct xkd_ctx *ctx, struct xkd_module *mod,
 			     const struct xkd_type *type)
 {
 	static const char *const names[] = { "atomic_t",	"atomic64_t", "atomic_long_t",
 					     "refcount_t",	"local_t",    "local64_t",
-					     "refcount_struct", "kref" };
+					     "refcount_struct", "kref",	      "kuid_t",
+					     "kgid_t",		"kprojid_t",  "swp_entry_t",
+					     "pgd_t",		"p4d_t",      "pud_t",
+					     "pmd_t",		"pte_t",      "pgprot_t" };
 	const struct xkd_type *t = xkd_type_unqual(type);
 
 	for (int steps = 0; t && steps < 8; steps++) {
@@ -305,8 +343,13 @@ static bool counter(const struct xkd_ctx *ctx, const struct xkd_value *v, struct
 		size_t n;
 
 		if (xkd_type_is_scalar(s)) {
+			uint64_t id;
+
 			xkd_buf_printf(out, "%s ", name);
-			scalar(ctx, &in, s, false, out);
+			if (*name == 'k' && s->size == 4 && !xkd_value_u64(ctx, &in, &id, NULL))
+				xkd_buf_printf(out, "0n%d", (int32_t)id); /* kuid_t; -1: none */
+			else
+				scalar(ctx, &in, s, false, out);
 			return true;
 		}
 		if (s->kind != XKD_T_STRUCT || xkd_type_members(s, &m, &n, NULL) || n != 1 ||
@@ -340,7 +383,7 @@ void xkd_value_brief(const struct xkd_ctx *ctx, const struct xkd_value *v, bool 
 		break;
 	case XKD_T_STRUCT:
 	case XKD_T_UNION:
-		if (list_head(ctx, v, s, out) || counter(ctx, v, out))
+		if (xkd_text_known(ctx, v, out) || counter(ctx, v, out))
 			break;
 		if (style_dv)
 			xkd_text_spell(v->type, out);

@@ -10,3 +10,4 @@ libxkd_a_SOURCES += \
 	engine/lang/print_int.h engine/lang/print_struct.c engine/lang/print_struct.h \
 	engine/lang/scope.c engine/lang/scope.h engine/lang/type_parse.c engine/lang/value.c
 libxkd_a_SOURCES += engine/lang/prog.c engine/lang/prog.h
+libxkd_a_SOURCES += engine/lang/known.c

@@ -211,7 +211,8 @@ static void typed_row(const struct xkd_ctx *ctx, struct xkd_out *out, const stru
 {
 	struct xkd_buf b = XKD_BUF_INIT;
 
-	xkd_text_spell(v->type, &b);
+	if (!xkd_type_is_aggregate(s) || v->kind == XKD_V_UNAVAIL || !xkd_text_known(ctx, v, &b))
+		xkd_text_spell(v->type, &b);
 	xkd_out_text(out, XKD_ST_TYPE, "type", b.s);
 	xkd_buf_reset(&b);
 	if (s->kind == XKD_T_ARRAY && v->kind == XKD_V_MEM)

@@ -22,6 +22,17 @@ const char *xkd_counter_name(const struct xkd_ctx *ctx, struct xkd_module *mod,
 /* How many elements a flexible array of this struct has, by a counter beside it; false: not known. */
 bool xkd_flexible_count(const struct xkd_ctx *ctx, const struct xkd_value *parent,
 			const char *member, uint64_t *n);
+/* A struct of the kernel in a few words ("cpumask 0-3", "list_head [ a - b ] (2 entries)"); false: it
+ * is none that known.c knows. */
+bool xkd_text_known(const struct xkd_ctx *ctx, const struct xkd_value *v, struct xkd_buf *out);
+/* Does a row of it say all there is, so that -r and -b need not go in? */
+bool xkd_known_whole(const struct xkd_ctx *ctx, struct xkd_module *mod, const struct xkd_type *type);
+/* ` "init"`: what an object is called, where its type has a name that says so. */
+void xkd_text_title(const struct xkd_ctx *ctx, const struct xkd_value *obj, struct xkd_buf *out);
+/* What a number means by its typedef: " (8:1)" of a dev_t. */
+void xkd_text_typedef(const struct xkd_type *type, uint64_t num, struct xkd_buf *out);
+/* ` "text"` at addr; false: not readable. */
+bool xkd_text_string(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_buf *out);
 /* Foreign text made safe, into a cell. */
 void xkd_out_text(struct xkd_out *out, enum xkd_style st, const char *key, const char *text);
 #endif

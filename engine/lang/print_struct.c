@@ -242,7 +242,7 @@ static enum xkd_rc elements(struct printer *p, const struct xkd_type *s, const s
 		xkd_out_text(p->out, XKD_ST_NUM, "value", b.s);
 		end_row(p);
 		xkd_buf_fini(&b);
-		if (depth > 0 || p->o->block)
+		if ((depth > 0 || p->o->block) && !xkd_known_whole(p->ctx, p->mod, e.type))
 			rc = below(p, e.type, &e, depth - 1, &all);
 	}
 	(void)s;
@@ -291,7 +291,8 @@ static enum xkd_rc pointer_below(struct printer *p, const struct xkd_type *s,
 		return XKD_OK;
 	if (!v)
 		return below(p, t, NULL, depth - 1, f);
-	if (xkd_value_u64(p->ctx, v, &num, NULL) || !num || xkd_value_deref(p->ctx, v, &at, NULL))
+	if (xkd_value_u64(p->ctx, v, &num, NULL) || !num || xkd_value_deref(p->ctx, v, &at, NULL) ||
+	    (!f->fields && !p->o->verbose && xkd_known_whole(p->ctx, p->mod, at.type)))
 		return XKD_OK;
 	return below(p, at.type, &at, depth - 1, f);
 }
@@ -330,6 +331,8 @@ static enum xkd_rc member(struct printer *p, const struct xkd_type *owner,
 	if (!deeper)
 		sub.fields = NULL;
 	if (!deeper && depth <= 0 && !p->o->block && s->kind != XKD_T_ARRAY)
+		return XKD_OK;
+	if (v && !deeper && !p->o->verbose && xkd_known_whole(p->ctx, p->mod, m->type))
 		return XKD_OK;
 	if (xkd_type_is_aggregate(s))
 		return below(p, s, v ? &mv : NULL, depth - 1, &sub);

@@ -96,3 +96,6 @@ tests_unit_t_slide_LDADD = $(XKD_TEST_LIBS)
 check_PROGRAMS += tests/unit/t_entry
 tests_unit_t_entry_SOURCES = tests/unit/t_entry.c tests/unit/mock.c tests/unit/mock.h
 tests_unit_t_entry_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_known
+tests_unit_t_known_SOURCES = tests/unit/t_known.c tests/unit/mock.c tests/unit/mock.h
+tests_unit_t_known_LDADD = $(XKD_TEST_LIBS)

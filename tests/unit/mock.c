@@ -1,7 +1,7 @@
 /* The fake backend of unit tests, see mock.h. */
 #include "tests/unit/mock.h"
 #include "base/str.h"
-#include "engine/os/os.h"
+#include "engine/os/linux/linux.h"
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
@@ -204,7 +204,7 @@ static enum xkd_rc m_percpu(struct xkd_target *t, int cpu, uint64_t *off, struct
 	return XKD_OK;
 }
 
-static const struct xkd_os mock_os = { .name = "mock", .percpu = m_percpu };
+static const struct xkd_os mock_os = { .name = "mock", .percpu = m_percpu, .walk = linux_walk_all };
 
 struct xkd_target *mock_open(void)
 {

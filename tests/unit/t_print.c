@@ -316,7 +316,7 @@ static void values(void)
 	member_is("p_all.three", "0y101 (0x5)");
 	member_is("p_all.small", "0n2 ( P_NR )");
 	member_is("p_all.unnamed", "<unnamed-tag>");
-	member_is("p_all.list", fmt("list_head [ 0x%s - 0x%s ]", A(&p_all.list), A(&p_all.list)));
+	member_is("p_all.list", fmt("list_head [ 0x%s - 0x%s ] (empty)", A(&p_all.list), A(&p_all.list)));
 	member_is("p_all.users", "atomic_t 0n3");
 	member_is("p_all.refs", "refcount_t 0n4");
 	member_is("p_all.ip", fmt("0x%s Int4B lk!p_int", A(&p_int)));
