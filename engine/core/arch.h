@@ -151,6 +151,10 @@ struct xkd_arch {
 	 * that can be carried out for it; out is then of no use. */
 	bool (*carry)(const struct xkd_regs *regs, const uint8_t *bytes, size_t n,
 		      const struct xkd_carry_mem *mem, struct xkd_carry *out);
+	/* Do the n bytes before addr end in a call? *target: where a direct one leads, 0: an indirect
+	 * one. Both may be possible: direct says which is asked for. */
+	bool (*call_before)(const uint8_t *bytes, size_t n, uint64_t addr, bool direct,
+			    uint64_t *target);
 	/* The register that is the same as a model-specific one (efer, fs_base ...); -1: none */
 	int (*reg_from_msr)(uint32_t msr);
 	/* Bits that a register has (its printed width); 64 at most. */

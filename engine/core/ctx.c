@@ -1,5 +1,6 @@
 /* Contexts: derived by value, checked against the target's generations before use. */
 #include "engine/core/ctx.h"
+#include "engine/core/names.h"
 #include "engine/os/os.h"
 
 void xkd_ctx_bare(struct xkd_target *t, struct xkd_ctx *ctx)
@@ -64,8 +65,13 @@ enum xkd_rc xkd_ctx_task(struct xkd_target *t, uint64_t addr, struct xkd_ctx *ct
 		return rc;
 	ctx->task = addr;
 	task_space(t, &task, &ctx->space);
-	if (xkd_reg_known(&ctx->regs, t->arch->pc)) /* behind a call, as all callers' are */
-		ctx->pc_lookup = ctx->regs.v[t->arch->pc] - 1;
+	if (xkd_reg_known(&ctx->regs, t->arch->pc)) {
+		struct xkd_symref sym;
+		uint64_t pc = ctx->regs.v[t->arch->pc];
+
+		/* behind a call; of a task that has never run, where it is to begin */
+		ctx->pc_lookup = !xkd_sym_at(t, pc, &sym, NULL) && sym.addr == pc ? pc : pc - 1;
+	}
 	return XKD_OK;
 }
 

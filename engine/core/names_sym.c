@@ -105,6 +105,7 @@ void xkd_sym_format(struct xkd_target *t, uint64_t addr, struct xkd_buf *out)
 {
 	struct xkd_symref s;
 	struct xkd_module *m;
+	struct xkd_code code;
 
 	if (!xkd_sym_at(t, addr, &s, NULL) &&
 	    addr - s.addr < (s.size > NEAR_LIMIT ? s.size : NEAR_LIMIT)) {
@@ -114,11 +115,17 @@ void xkd_sym_format(struct xkd_target *t, uint64_t addr, struct xkd_buf *out)
 		return;
 	}
 	m = xkd_target_mod_at(t, addr);
-	if (m)
+	if (m) {
 		xkd_buf_printf(out, "%s+0x%llx", m->name,
 			       (unsigned long long)(addr - xkd_module_start(m)));
-	else
+	} else if (t->os->code_at && t->os->code_at(t, addr, &code)) {
+		xkd_buf_printf(out, "%s!", code.space);
+		xkd_buf_escaped(out, code.name, strlen(code.name));
+		if (addr != code.start)
+			xkd_buf_printf(out, "+0x%llx", (unsigned long long)(addr - code.start));
+	} else {
 		xkd_buf_str(out, XKD_ADDR(addr));
+	}
 }
 
 /* A call that ends its function has its return address in the next one. */

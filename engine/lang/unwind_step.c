@@ -1,5 +1,6 @@
-/* One step of a stack walk. The tables of the module that holds the address decide; frame pointers
- * serve only where no table covers it. Kernel facts: arch/x86/kernel/unwind_orc.c. */
+/* One step of a stack walk. Trampolines that stand in for a return address come first, since tables
+ * know nothing of them; then the tables of the module that holds the address, or of the code that it
+ * is a copy of; frame pointers serve only where no table covers it. */
 #include "engine/lang/unwind_step.h"
 #include "engine/os/os.h"
 #include "base/str.h"
@@ -7,7 +8,6 @@
 #include "symbols/orc.h"
 
 #define PT_REGS_IRET 128u /* offset of the hardware frame in struct pt_regs */
-#define MAX_FRAME 0x100000u
 
 struct tables {
 	bool has_orc, has_cfi;
@@ -192,6 +192,7 @@ static enum xkd_rc by_orc(const struct xkd_ctx *ctx, const struct xkd_regs *regs
 
 		step->kind = XKD_STEP_TRAP;
 		step->how = "regs";
+		step->saved = partial ? 0 : sp;
 		rc = ctx->t->os->trap_regs(ctx->t, partial ? sp - PT_REGS_IRET : sp, partial,
 					   &step->regs, err);
 		if (!rc && partial) /* the general registers are still what they were */
@@ -220,41 +221,113 @@ static enum xkd_rc by_cfi(const struct xkd_ctx *ctx, const struct xkd_regs *regs
 	return finish_call(ctx, step->cfa - 8, step, err);
 }
 
-static enum xkd_rc by_fp(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t lookup,
-			 struct xkd_step *step, struct xkd_err *err)
+/* Callee-saved registers pass through code that does not touch them. */
+static void keep_saved(const struct xkd_ctx *ctx, const struct xkd_regs *regs, struct xkd_step *step)
 {
-	uint64_t fp, sp, old;
-	enum xkd_rc rc;
+	for (unsigned d = 0; d < 16; d++) {
+		int reg = ctx->t->arch->reg_from_dwarf(d);
 
-	if (!xkd_target_mod_at(ctx->t, lookup))
-		return xkd_err_addr(err, XKD_NOTFOUND, lookup, "%s is in no module",
-				    XKD_ADDR(lookup));
-	rc = reg_value(ctx, regs, ctx->t->arch->fp, &fp, err);
-	if (!rc)
-		rc = reg_value(ctx, regs, ctx->t->arch->sp, &sp, err);
-	if (rc || fp < sp || fp - sp > MAX_FRAME || fp & 7)
-		return xkd_err_addr(err, XKD_NOTFOUND, lookup,
-				    "no unwind table covers %s and rbp is no frame pointer",
-				    XKD_ADDR(lookup));
-	rc = stack_word(ctx, fp, &old, err);
-	if (rc)
-		return rc;
-	step->how = "fp";
-	step->cfa = fp + 16;
-	xkd_reg_put(&step->regs, ctx->t->arch->fp, old);
-	return finish_call(ctx, fp + 8, step, err);
+		if (ctx->t->arch->dwarf_saved >> d & 1 && xkd_reg_known(regs, reg))
+			xkd_reg_put(&step->regs, reg, regs->v[reg]);
+	}
 }
 
-enum xkd_rc xkd_unwind_step(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t lookup,
-			    struct xkd_step *step, struct xkd_err *err)
+/* Inside a trampoline: the place of the address that it stands in for is what it returns to. */
+static enum xkd_rc by_trampoline(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t pc,
+				 struct xkd_step *step, struct xkd_err *err)
 {
-	struct tables tb;
+	const struct xkd_arch *arch = ctx->t->arch;
+	uint64_t slot, ret;
+	enum xkd_rc rc;
 
-	*step = (struct xkd_step){ .how = "" };
+	if (!ctx->t->os->swapped_ret || !xkd_reg_known(regs, arch->sp))
+		return XKD_NOTFOUND;
+	slot = regs->v[arch->sp];
+	rc = ctx->t->os->swapped_ret(ctx->t, ctx->task, pc, false, &slot, &ret, &step->through, err);
+	if (rc)
+		return rc;
+	step->kind = XKD_STEP_CALL;
+	step->how = "trampoline";
+	step->cfa = slot + 8;
+	keep_saved(ctx, regs, step);
+	xkd_reg_put(&step->regs, arch->pc, ret);
+	xkd_reg_put(&step->regs, arch->sp, step->cfa);
+	return XKD_OK;
+}
+
+/* A return address that leads into a trampoline is not the caller's: the real one is, which may be a
+ * trampoline's again. */
+static enum xkd_rc real_return(const struct xkd_ctx *ctx, struct xkd_step *step, struct xkd_err *err)
+{
+	int pc = ctx->t->arch->pc;
+
+	for (int i = 0; i < 4 && ctx->t->os->swapped_ret; i++) {
+		uint64_t slot = step->cfa - 8, ret;
+		enum xkd_rc rc = ctx->t->os->swapped_ret(ctx->t, ctx->task, step->regs.v[pc], true,
+							 &slot, &ret, &step->through, err);
+
+		if (rc)
+			return rc == XKD_NOTFOUND ? XKD_OK : rc;
+		step->regs.v[pc] = ret;
+	}
+	return XKD_OK;
+}
+
+static enum xkd_rc by_made_code(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t pc,
+				bool exact, const struct xkd_code *code, struct xkd_step *step,
+				struct xkd_err *err)
+{
+	int sp = ctx->t->arch->sp;
+
+	if (code->kind == XKD_CODE_FRAMED)
+		return xkd_unwind_fp(ctx, regs, pc, exact, code->start, step, err);
+	if (code->kind == XKD_CODE_REGS && !exact && xkd_reg_known(regs, sp)) {
+		step->kind = XKD_STEP_TRAP;
+		step->how = "regs";
+		step->cfa = step->saved = regs->v[sp];
+		return ctx->t->os->code_regs(ctx->t, code, pc, regs->v[sp], &step->regs, err);
+	}
+	return xkd_err_addr(err, XKD_NOTFOUND, pc, "no table covers %s code at %s", code->space,
+			    XKD_ADDR(pc));
+}
+
+static enum xkd_rc by_tables(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t pc,
+			     bool exact, struct xkd_step *step, struct xkd_err *err)
+{
+	uint64_t lookup = exact ? pc : pc - 1;
+	struct xkd_target *t = ctx->t;
+	struct xkd_symref sym;
+	struct tables tb;
+	struct xkd_code code;
+
+	if (!xkd_target_mod_at(t, lookup)) {
+		if (!t->os->code_at || !t->os->code_at(t, lookup, &code))
+			return xkd_err_addr(err, XKD_NOTFOUND, lookup, "%s is in no module",
+					    XKD_ADDR(lookup));
+		if (code.kind != XKD_CODE_COPY)
+			return by_made_code(ctx, regs, pc, exact, &code, step, err);
+		lookup = lookup - code.start + code.like;
+	}
 	find_tables(ctx, lookup, &tb);
 	if (tb.has_orc)
 		return by_orc(ctx, regs, &tb, step, err);
 	if (tb.has_cfi)
 		return by_cfi(ctx, regs, &tb, step, err);
-	return by_fp(ctx, regs, lookup, step, err);
+	return xkd_unwind_fp(ctx, regs, pc, exact, xkd_sym_at(t, lookup, &sym, NULL) ? 0 : sym.addr,
+			     step, err);
+}
+
+enum xkd_rc xkd_unwind_step(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t lookup,
+			    struct xkd_step *step, struct xkd_err *err)
+{
+	int r = ctx->t->arch->pc;
+	uint64_t pc = xkd_reg_known(regs, r) ? regs->v[r] : lookup;
+	enum xkd_rc rc;
+
+	*step = (struct xkd_step){ .how = "" };
+	rc = by_trampoline(ctx, regs, pc, step, err);
+	if (rc != XKD_NOTFOUND)
+		return rc;
+	rc = by_tables(ctx, regs, pc, pc == lookup, step, err);
+	return rc || step->kind != XKD_STEP_CALL ? rc : real_return(ctx, step, err);
 }

@@ -13,10 +13,27 @@ struct xkd_step {
 	uint64_t cfa;
 	struct xkd_regs regs; /* the caller's */
 	bool switched;	      /* the caller is on another stack */
+	bool loose;	      /* no table: what was found must show that it can be a return address */
 	const char *how;
+	const char *through;  /* who replaced the return address; NULL: nobody */
+	uint64_t saved;	      /* TRAP: the struct pt_regs; 0: only the part that the processor pushed */
 };
-/* lookup: the address to look tables up by. NOTFOUND: no table covers it, and no frame pointer leads
- * on; other errors: memory. err says which. */
+/* lookup: the address to look tables up by: the frame's pc, or one less where that is a return address.
+ * NOTFOUND: no table covers it, and no frame pointer leads on; other errors: memory, a return address
+ * that is lost. err says which. */
 enum xkd_rc xkd_unwind_step(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t lookup,
 			    struct xkd_step *step, struct xkd_err *err) XKD_MUST;
+/* --- unwind_fp.c: code that keeps frame pointers. start: of the function, 0 not known --- */
+enum xkd_rc xkd_unwind_fp(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t pc,
+			  bool exact, uint64_t start, struct xkd_step *step,
+			  struct xkd_err *err) XKD_MUST;
+/* --- unwind_guess.c --- */
+/* Is addr in code, of a module or made by the kernel? */
+bool xkd_unwind_is_code(struct xkd_target *t, uint64_t addr);
+/* May ret be where a call goes on? target (may be NULL): where that call leads, 0: it cannot be told. */
+bool xkd_unwind_after_call(struct xkd_target *t, uint64_t ret, uint64_t *target);
+/* The nearest word of the stack that can be the return address of a call that got to lookup; of any
+ * call when that is 0. */
+enum xkd_rc xkd_unwind_guess(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t lookup,
+			     struct xkd_step *step, struct xkd_err *err) XKD_MUST;
 #endif

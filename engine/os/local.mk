@@ -7,3 +7,4 @@ libxkd_a_SOURCES += \
 	engine/os/linux/tasks.c engine/os/linux/vmcoreinfo.c
 libxkd_a_SOURCES += engine/os/linux/walk.c engine/os/linux/walk.h engine/os/linux/walk_maple.c \
 	engine/os/linux/walk_rb.c engine/os/linux/walk_xa.c
+libxkd_a_SOURCES += engine/os/linux/code.c engine/os/linux/stacks.c engine/os/linux/trampoline.c

@@ -35,6 +35,25 @@ struct xkd_walk_item {
 	uint64_t first, last; /* the indices it stands at; elsewhere its number from 0 */
 };
 
+/* Code that the running kernel made, which is in no file. */
+enum xkd_code_kind {
+	XKD_CODE_FRAMED, /* keeps frame pointers (BPF) */
+	XKD_CODE_COPY,	 /* a copy of other code, whose tables hold for it */
+	XKD_CODE_REGS,	 /* has saved all registers when it calls: see code_regs */
+	XKD_CODE_OTHER,
+};
+struct xkd_code {
+	uint64_t start, size;
+	enum xkd_code_kind kind;
+	uint64_t like;	   /* COPY: of what start is a copy; REGS: what it runs instead of */
+	const char *space; /* "bpf", "ftrace", "kprobe": shown as a module's name; static */
+	char name[128];	   /* "" when it has none; foreign */
+};
+struct xkd_stack {
+	uint64_t low, high; /* high: the first address above */
+	const char *name;   /* task, irq, NMI, #DF ...; static */
+};
+
 /* What a CPU is doing. */
 struct xkd_cpu_state_os {
 	const char *word; /* task, idle, irq, softirq, nmi, user, guest, outside; static */
@@ -91,9 +110,30 @@ struct xkd_os {
 	 * there; addr is where the whole would begin. */
 	enum xkd_rc (*trap_regs)(struct xkd_target *t, uint64_t addr, bool partial,
 				 struct xkd_regs *regs, struct xkd_err *err);
-	/* "system call", "exception #PF", "interrupt" for a frame whose pc is in entry code, from the
-	 * symbol's name and the saved regs; "" when not special. */
-	void (*entry_kind)(struct xkd_target *t, const char *symbol, char kind[32]);
+	/* "system call read (0)", "exception #PF", "interrupt apic_timer" for a frame in entry code that
+	 * begins at start, from the symbol's name and the struct pt_regs at saved (0: none); "" when not
+	 * special. */
+	void (*entry_kind)(struct xkd_target *t, const char *symbol, uint64_t start, uint64_t saved,
+			   char *kind, size_t max);
+	/* Entry code that has not saved the user's registers yet, or has restored them: what is known
+	 * of them. False: no such code. */
+	bool (*entry_user)(struct xkd_target *t, int cpu, uint64_t task, const char *symbol,
+			   const struct xkd_regs *now, struct xkd_regs *user);
+	/* Is pc in code that the kernel put in place of a return address? returning: pc was read from
+	 * the stack, at *slot; else it is executed and *slot is the stack pointer there. *slot becomes
+	 * the place where the real address *ret was; *what: who replaced it. NOTFOUND: no such code;
+	 * BADDATA: it is, and the real address is lost. */
+	enum xkd_rc (*swapped_ret)(struct xkd_target *t, uint64_t task, uint64_t pc, bool returning,
+				   uint64_t *slot, uint64_t *ret, const char **what,
+				   struct xkd_err *err);
+	bool (*code_at)(struct xkd_target *t, uint64_t addr, struct xkd_code *code);
+	/* The registers of what code of the kind REGS interrupted, which has called and is to go on at pc
+	 * with sp. */
+	enum xkd_rc (*code_regs)(struct xkd_target *t, const struct xkd_code *code, uint64_t pc,
+				 uint64_t sp, struct xkd_regs *regs, struct xkd_err *err);
+	/* The stack that holds sp, of a CPU (-1: none) or task (0: none). */
+	bool (*stack_at)(struct xkd_target *t, int cpu, uint64_t task, uint64_t sp,
+			 struct xkd_stack *st);
 	/* The kernel's log, oldest first; fn returns false to stop. */
 	enum xkd_rc (*dmesg)(struct xkd_target *t,
 			     bool (*fn)(void *arg, const struct xkd_logline *line), void *arg,

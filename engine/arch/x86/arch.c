@@ -31,5 +31,6 @@ const struct xkd_arch xkd_arch_x86 = {
 	.disasm = xkd_x86_disasm,
 	.ea = xkd_x86_ea,
 	.carry = xkd_x86_carry,
+	.call_before = xkd_x86_call_before,
 	.regs_print = xkd_x86_regs_print,
 };

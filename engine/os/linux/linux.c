@@ -7,8 +7,10 @@ static void linux_fini(struct xkd_target *t)
 {
 	struct xkd_linux *lx = linux_of(t);
 
-	if (lx)
+	if (lx) {
 		xkd_vec_fini(&lx->percpu);
+		xkd_vec_fini(&lx->codes);
+	}
 	free(lx);
 	t->os_state = NULL;
 }
@@ -89,6 +91,11 @@ const struct xkd_os xkd_os_linux = {
 	.task_regs = linux_task_regs,
 	.trap_regs = linux_trap_regs,
 	.entry_kind = linux_entry_kind,
+	.entry_user = linux_entry_user,
+	.swapped_ret = linux_swapped_ret,
+	.code_at = linux_code_at,
+	.code_regs = linux_code_regs,
+	.stack_at = linux_stack_at,
 	.dmesg = linux_dmesg,
 	.walk = linux_walk_all,
 	.describe = linux_describe,

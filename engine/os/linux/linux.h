@@ -11,6 +11,10 @@
 #define LINUX_PTI_USER 0x1000ULL /* PTI_PGTABLE_SWITCH_BIT: the root is the user half */
 #define LINUX_KERNEL_MAP_END 0xffffffffc0000000ULL
 
+/* Code that calls return to instead of their callers. */
+enum linux_tramp { LINUX_TRAMP_NONE, LINUX_TRAMP_PROBE, LINUX_TRAMP_GRAPH };
+#define LINUX_TRAMPS 4
+
 struct xkd_linux {
 	uint64_t text_va, end_va; /* _text and _end in the target */
 	bool pa_known;
@@ -24,6 +28,14 @@ struct xkd_linux {
 	uint64_t jiffies; /* as of the last stop */
 	uint64_t witness_va;
 	uint8_t witness[16];
+	/* trampoline.c, code.c: places that do not move while the kernel lives, and what it made */
+	bool tramps_known, codes_known;
+	uint32_t tramps_gen;
+	struct {
+		uint64_t addr, size; /* addr 0: this kernel has none */
+	} tramps[LINUX_TRAMPS];
+	struct xkd_gen codes_gen;
+	XKD_VEC(struct xkd_code) codes;
 	/* __per_cpu_offset, as far as filled */
 	XKD_VEC(uint64_t) percpu;
 	struct linux_fit shapes[LINUX_SHAPES]; /* those found so far */
@@ -104,6 +116,19 @@ void linux_describe(struct xkd_target *t, int cpu, struct xkd_out *out);
 /* Reads the integer member type.path of the object at addr. */
 enum xkd_rc linux_member(struct xkd_target *t, const char *type, const char *path, uint64_t addr,
 			 uint64_t *val, struct xkd_err *err);
+/* The address of a symbol of the kernel itself, by its exact name; false quietly. size: may be NULL. */
+bool linux_symbol(struct xkd_target *t, const char *name, uint64_t *addr, uint64_t *size);
+/* --- trampoline.c --- */
+enum xkd_rc linux_swapped_ret(struct xkd_target *t, uint64_t task, uint64_t pc, bool returning,
+			      uint64_t *slot, uint64_t *ret, const char **what, struct xkd_err *err);
+/* How far the code from start to pc, which has no branches, has moved the stack pointer down. */
+bool linux_depth(struct xkd_target *t, uint64_t start, uint64_t pc, uint64_t *depth);
+/* --- code.c --- */
+enum xkd_rc linux_code_regs(struct xkd_target *t, const struct xkd_code *code, uint64_t pc,
+			    uint64_t sp, struct xkd_regs *regs, struct xkd_err *err);
+bool linux_code_at(struct xkd_target *t, uint64_t addr, struct xkd_code *code);
+/* --- stacks.c --- */
+bool linux_stack_at(struct xkd_target *t, int cpu, uint64_t task, uint64_t sp, struct xkd_stack *st);
 /* --- dmesg.c --- */
 enum xkd_rc linux_dmesg(struct xkd_target *t, bool (*fn)(void *arg, const struct xkd_logline *line),
 			void *arg, struct xkd_err *err);
@@ -114,5 +139,8 @@ enum xkd_rc linux_walk_all(struct xkd_target *t, enum xkd_walk_kind kind, uint64
 /* --- entry.c --- */
 enum xkd_rc linux_trap_regs(struct xkd_target *t, uint64_t addr, bool partial,
 			    struct xkd_regs *regs, struct xkd_err *err);
-void linux_entry_kind(struct xkd_target *t, const char *symbol, char kind[32]);
+void linux_entry_kind(struct xkd_target *t, const char *symbol, uint64_t start, uint64_t saved,
+		      char *kind, size_t max);
+bool linux_entry_user(struct xkd_target *t, int cpu, uint64_t task, const char *symbol,
+		      const struct xkd_regs *now, struct xkd_regs *user);
 #endif

@@ -1,6 +1,7 @@
 /* Tasks and CPUs: per-CPU offsets, the current task, a task's fields, the registers of one that
  * sleeps. What is where in them says shapes.c. */
 #include "engine/os/linux/linux.h"
+#include <elf.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,30 @@ enum xkd_rc linux_member(struct xkd_target *t, const char *type, const char *pat
 	if (rc)
 		return rc;
 	return xkd_kread_u(t, addr + off, size > 8 ? 8 : (unsigned)size, val, err);
+}
+
+static bool take_symbol(void *arg, const struct xkd_symref *sym)
+{
+	struct xkd_symref *best = arg;
+
+	if (!best->name || (best->bind == STB_LOCAL && sym->bind != STB_LOCAL))
+		*best = *sym;
+	return true;
+}
+
+bool linux_symbol(struct xkd_target *t, const char *name, uint64_t *addr, uint64_t *size)
+{
+	struct xkd_symref best = { .name = NULL };
+	char full[96];
+
+	snprintf(full, sizeof(full), "lk!%s", name);
+	xkd_sym_glob(t, full, take_symbol, &best);
+	if (!best.name)
+		return false;
+	*addr = best.addr;
+	if (size)
+		*size = best.size;
+	return true;
 }
 
 static enum xkd_rc fill_percpu(struct xkd_target *t, struct xkd_err *err)
