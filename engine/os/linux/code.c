@@ -196,6 +196,7 @@ static void kprobes(struct xkd_target *t)
 enum xkd_rc linux_code_regs(struct xkd_target *t, const struct xkd_code *code, uint64_t pc,
 			    uint64_t sp, struct xkd_regs *regs, struct xkd_err *err)
 {
+	struct xkd_regname cs;
 	uint64_t depth;
 	enum xkd_rc rc = linux_trap_regs(t, sp, false, regs, err);
 
@@ -203,6 +204,8 @@ enum xkd_rc linux_code_regs(struct xkd_target *t, const struct xkd_code *code, u
 		return rc;
 	if (!linux_depth(t, code->start, pc, &depth))
 		return xkd_err_set(err, XKD_BADDATA, "the code of a probe cannot be followed");
+	if (t->arch->reg_find("cs", &cs)) /* not saved either */
+		xkd_reg_put(regs, cs.reg, 0x10); /* __KERNEL_CS */
 	xkd_reg_put(regs, t->arch->pc, code->like);
 	xkd_reg_put(regs, t->arch->sp, sp + depth);
 	return XKD_OK;
