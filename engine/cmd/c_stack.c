@@ -147,30 +147,31 @@ static void frame_row(struct xkd_session *s, const struct xkd_ctx *ctx, const st
 	xkd_out_end(o);
 }
 
-/* "k = SP [IP] count": other registers to begin with. */
+/* "k = SP [IP] [count]": other registers to begin with. Without an IP, SP is where a return address
+ * lies, or the next one above. */
 static enum xkd_rc start_at(struct xkd_session *s, struct xkd_args *a, struct xkd_ctx *ctx,
-			    struct xkd_err *err)
+			    uint64_t *max, struct xkd_err *err)
 {
-	uint64_t sp, ip;
+	uint64_t sp, ip = 0;
 	enum xkd_rc rc;
 
 	a->p = xkd_skip_space(a->p) + 1;
 	rc = xkd_arg_expr(s, a, &sp, err);
+	if (!rc && !xkd_arg_end(a))
+		rc = xkd_arg_expr(s, a, &ip, err);
 	if (rc)
 		return rc;
+	if (ip && ip <= FRAMES_MAX) {
+		*max = ip;
+		ip = 0;
+	}
 	ctx->regs = (struct xkd_regs){ .known = 0 };
 	ctx->foreign = false; /* what the user gives is ours */
 	xkd_reg_put(&ctx->regs, s->t->arch->sp, sp);
-	if (xkd_arg_end(a)) {
-		rc = xkd_ctx_read_u(ctx, sp, 8, &ip, err);
-		if (rc)
-			return rc;
-	} else {
-		rc = xkd_arg_expr(s, a, &ip, err);
-		if (rc)
-			return rc;
-	}
+	if (!ip)
+		return xkd_unwind_first(ctx, err);
 	xkd_reg_put(&ctx->regs, s->t->arch->pc, ip);
+	ctx->pc_lookup = ip;
 	return XKD_OK;
 }
 
@@ -179,7 +180,7 @@ static enum xkd_rc k_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_e
 	struct kview v = kview_of(s, a->name + 1);
 	const struct xkd_ctx *ctx;
 	struct xkd_ctx from;
-	struct xkd_frame *f;
+	struct xkd_frame *f, *real = NULL; /* not inlined: it has stack of its own */
 	uint64_t max = FRAMES_DEFAULT;
 	char why[160];
 	size_t n;
@@ -189,7 +190,7 @@ static enum xkd_rc k_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_e
 		return rc;
 	from = s->base;
 	if (*xkd_skip_space(a->p) == '=')
-		rc = start_at(s, a, &from, err);
+		rc = start_at(s, a, &from, &max, err);
 	if (!rc && !xkd_arg_end(a))
 		rc = xkd_arg_expr(s, a, &max, err);
 	if (!rc)
@@ -202,8 +203,11 @@ static enum xkd_rc k_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_e
 	if (rc)
 		return rc;
 	head(&s->out, &v);
-	for (size_t i = 0; i < n; i++)
-		frame_row(s, &from, &f[i], i ? &f[i - 1] : NULL, &v);
+	for (size_t i = 0; i < n; i++) {
+		frame_row(s, &from, &f[i], f[i].kind == XKD_FR_INLINE ? NULL : real, &v);
+		if (f[i].kind != XKD_FR_INLINE)
+			real = &f[i];
+	}
 	if (why[0] && n < max) {
 		xkd_out_st(&s->out, XKD_ST_DIM, "the stack ends here: %s", why);
 		xkd_out_end(&s->out);
@@ -249,12 +253,16 @@ static enum xkd_rc frame_cmd(struct xkd_session *s, struct xkd_args *a, struct x
 }
 
 static const struct xkd_cmd rows[] = {
-	{ "k kn kb kp kP kv kf kc kL knL knf kpn kPn kvn", "[= SP [IP]] [count]",
-	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE | XKD_FX_GLUED, "the stack of the current CPU", k_cmd,
+	{ "k kn kb kp kP kv kf kc kL", "[= SP [IP]] [count]",
+	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE | XKD_FX_GLUED | XKD_FX_LETTERS, "the stack of the current CPU", k_cmd,
 	  "kn numbers frames (hex, for .frame); kf shows frame sizes; kb the first four argument\n"
 	  "registers as the frame has them; kp typed parameters in line, kP one a line; kv how each\n"
-	  "frame was found (cfi, orc, regs, fp); kc call sites alone. count is hex. Inlined functions\n"
-	  "have frames of their own. ~1k and ~*k: of another CPU, of all.",
+	  "frame was found (cfi, orc, regs, fp, trampoline, guess); kL leaves source lines out; kc shows\n"
+	  "call sites alone. The letters go together: knf, kPnL. count is hex. Inlined functions have\n"
+	  "frames of their own. In brackets: where an interrupt, exception or system call came in, return\n"
+	  "addresses that a probe replaced (the real ones are shown), and [guess] for a frame that no\n"
+	  "table led to: its call can have led here. k = SP IP: from other registers; without IP from the\n"
+	  "return address at SP. ~1k and ~*k: of another CPU, of all. Example: kn 8; k = @rsp",
 	  "bt backtrace where" },
 	{ ".frame", "[/r] [n]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "chooses the frame that dv, dt and ?? look at (numbers as kn shows them)", frame_cmd, NULL,

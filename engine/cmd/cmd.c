@@ -39,11 +39,35 @@ static bool find_fn(void *arg, const struct xkd_cmd *cmd, const char *name, size
 	return false;
 }
 
+/* "knf" is k with the letters of kn and kf, each once, in any order. */
+static bool letters_fn(void *arg, const struct xkd_cmd *cmd, const char *name, size_t len)
+{
+	struct find *f = arg;
+
+	if (!(cmd->effect & XKD_FX_LETTERS) || name != cmd->name || f->len <= len ||
+	    memcmp(name, f->name, len))
+		return true;
+	for (size_t i = len; i < f->len; i++) {
+		char one[8] = "";
+
+		if (len + 2 >= sizeof(one) || memchr(f->name + len, f->name[i], i - len))
+			return true;
+		memcpy(one, name, len);
+		one[len] = f->name[i];
+		if (xkd_cmd_find(one, len + 1) != cmd)
+			return true;
+	}
+	f->cmd = cmd;
+	return false;
+}
+
 const struct xkd_cmd *xkd_cmd_find(const char *name, size_t len)
 {
 	struct find f = { name, len, NULL };
 
 	xkd_cmd_each(find_fn, &f);
+	if (!f.cmd && len > 2)
+		xkd_cmd_each(letters_fn, &f);
 	return f.cmd;
 }
 

@@ -12,6 +12,7 @@ enum xkd_effect {
 	XKD_FX_RESUME = 8,  /* lets it run */
 	XKD_FX_MACHINE = 32, /* needs CPUs with registers and a stack: not for files alone */
 	XKD_FX_LIVE = 64,    /* time passes in it: what was said is to be seen before */
+	XKD_FX_LETTERS = 128, /* what its spellings add to the first one may go together: kn kf, knf */
 	XKD_FX_GLUED = 16,  /* a number may be glued to the name: bp3, k5 (args.prefix) */
 };
 
@@ -75,5 +76,5 @@ extern const struct xkd_cmd_family xkd_family_memory, xkd_family_symbols, xkd_fa
 	xkd_family_eval, xkd_family_paging, xkd_family_files, xkd_family_meta,
 	xkd_family_source, xkd_family_symbolize, xkd_family_index;
 extern const struct xkd_cmd_family xkd_family_trace, xkd_family_task, xkd_family_log, xkd_family_shell;
-extern const struct xkd_cmd_family xkd_family_walk;
+extern const struct xkd_cmd_family xkd_family_walk, xkd_family_stacks;
 #endif

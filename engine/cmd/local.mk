@@ -17,3 +17,4 @@ libxkd_a_SOURCES += engine/cmd/c_source.c engine/cmd/c_symbolize.c engine/cmd/fi
 libxkd_a_SOURCES += engine/cmd/c_dmesg.c engine/cmd/c_task.c engine/cmd/complete.h \
 	engine/cmd/complete_type.c engine/cmd/shell.c engine/cmd/shell.h engine/cmd/task.h
 libxkd_a_SOURCES += engine/cmd/c_walk.c
+libxkd_a_SOURCES += engine/cmd/c_stacks.c

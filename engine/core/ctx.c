@@ -49,30 +49,42 @@ static void task_space(struct xkd_target *t, const struct xkd_task *task, struct
 	sp->pg = pg;
 }
 
+enum xkd_rc xkd_ctx_sleeper(struct xkd_target *t, uint64_t addr, struct xkd_ctx *ctx,
+			    struct xkd_err *err)
+{
+	struct xkd_symref sym;
+	uint64_t pc;
+	enum xkd_rc rc;
+
+	if (!t->os->task_regs)
+		return xkd_err_set(err, XKD_UNSUPPORTED, "no kernel with tasks is known here");
+	xkd_ctx_bare(t, ctx);
+	rc = t->os->task_regs(t, addr, &ctx->regs, err);
+	if (rc)
+		return rc;
+	ctx->task = addr;
+	if (xkd_reg_known(&ctx->regs, t->arch->pc)) {
+		pc = ctx->regs.v[t->arch->pc];
+		/* behind a call; of a task that has never run, where it is to begin */
+		ctx->pc_lookup = !xkd_sym_at(t, pc, &sym, NULL) && sym.addr == pc ? pc : pc - 1;
+	}
+	return XKD_OK;
+}
+
 enum xkd_rc xkd_ctx_task(struct xkd_target *t, uint64_t addr, struct xkd_ctx *ctx,
 			 struct xkd_err *err)
 {
 	struct xkd_task task;
 	enum xkd_rc rc;
 
-	if (!t->os->task || !t->os->task_regs)
+	if (!t->os->task)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "no kernel with tasks is known here");
 	rc = t->os->task(t, addr, &task, err);
-	xkd_ctx_bare(t, ctx);
 	if (!rc)
-		rc = t->os->task_regs(t, addr, &ctx->regs, err);
-	if (rc)
-		return rc;
-	ctx->task = addr;
-	task_space(t, &task, &ctx->space);
-	if (xkd_reg_known(&ctx->regs, t->arch->pc)) {
-		struct xkd_symref sym;
-		uint64_t pc = ctx->regs.v[t->arch->pc];
-
-		/* behind a call; of a task that has never run, where it is to begin */
-		ctx->pc_lookup = !xkd_sym_at(t, pc, &sym, NULL) && sym.addr == pc ? pc : pc - 1;
-	}
-	return XKD_OK;
+		rc = xkd_ctx_sleeper(t, addr, ctx, err);
+	if (!rc)
+		task_space(t, &task, &ctx->space);
+	return rc;
 }
 
 bool xkd_ctx_code(const struct xkd_ctx *ctx, uint64_t *addr)

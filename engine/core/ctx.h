@@ -24,6 +24,9 @@ enum xkd_rc xkd_ctx_cpu(struct xkd_target *t, int cpu, struct xkd_ctx *ctx,
 /* The context of a task that no CPU runs: the registers it sleeps with, its own user memory. */
 enum xkd_rc xkd_ctx_task(struct xkd_target *t, uint64_t task, struct xkd_ctx *ctx,
 			 struct xkd_err *err) XKD_MUST;
+/* The same for its kernel stack alone: cheaper, for many tasks. */
+enum xkd_rc xkd_ctx_sleeper(struct xkd_target *t, uint64_t task, struct xkd_ctx *ctx,
+			    struct xkd_err *err) XKD_MUST;
 /* No CPU, no registers: kernel memory only. */
 void xkd_ctx_bare(struct xkd_target *t, struct xkd_ctx *ctx);
 /* The linear address of the instruction at pc; false when it is not known or cannot be read

@@ -74,9 +74,9 @@ static enum xkd_rc read_exact(struct xkd_target *t, const struct via *v, uint64_
 	return rc ? fail_at(t, rc, v->ms, addr + iov.done, err) : XKD_OK;
 }
 
-/* Brings the missing ones of n pages from page into the cache, one vectored transfer. */
-static enum xkd_rc fetch_pages(struct xkd_target *t, const struct via *v, uint64_t page, size_t n,
-			       struct xkd_err *err)
+/* Brings those of n (at most BATCH) pages that are missing into the cache, one vectored transfer. */
+static enum xkd_rc fetch_list(struct xkd_target *t, const struct via *v, const uint64_t *page,
+			      size_t n, struct xkd_err *err)
 {
 	struct xkd_iov iov[BATCH];
 	struct xkd_cpage *pg[BATCH];
@@ -85,12 +85,12 @@ static enum xkd_rc fetch_pages(struct xkd_target *t, const struct via *v, uint64
 
 	if (xkd_cache_room(t->cache) < n)
 		xkd_cache_drop(t->cache);
-	for (size_t i = 0; i < n && k < BATCH; i++) {
-		if (xkd_cache_get(t->cache, v->tag, page + i))
+	for (size_t i = 0; i < n; i++) {
+		if (xkd_cache_get(t->cache, v->tag, page[i]))
 			continue;
-		pg[k] = xkd_cache_add(t->cache, v->tag, page + i);
+		pg[k] = xkd_cache_add(t->cache, v->tag, page[i]);
 		pg[k]->rc = XKD_TRANSPORT; /* until it came */
-		iov[k] = (struct xkd_iov){ .addr = (page + i) * XKD_PAGE, .buf = pg[k]->data,
+		iov[k] = (struct xkd_iov){ .addr = page[i] * XKD_PAGE, .buf = pg[k]->data,
 					   .len = XKD_PAGE };
 		k++;
 	}
@@ -99,11 +99,22 @@ static enum xkd_rc fetch_pages(struct xkd_target *t, const struct via *v, uint64
 	rc = t->be->ops->readv(t->be, v->ms, v->cpu_id, iov, k, err);
 	if (rc) {
 		xkd_cache_drop(t->cache);
-		return fail_at(t, rc, v->ms, page * XKD_PAGE, err);
+		return fail_at(t, rc, v->ms, page[0] * XKD_PAGE, err);
 	}
 	for (size_t i = 0; i < k; i++)
 		pg[i]->rc = iov[i].done == XKD_PAGE ? XKD_OK : iov[i].rc ? iov[i].rc : XKD_NOTMAPPED;
 	return XKD_OK;
+}
+
+/* The same for pages that follow each other. */
+static enum xkd_rc fetch_pages(struct xkd_target *t, const struct via *v, uint64_t page, size_t n,
+			       struct xkd_err *err)
+{
+	uint64_t list[BATCH];
+
+	for (size_t i = 0; i < n && i < BATCH; i++)
+		list[i] = page + i;
+	return fetch_list(t, v, list, n < BATCH ? n : BATCH, err);
 }
 
 static enum xkd_rc read_via(struct xkd_target *t, const struct via *v, uint64_t addr, uint8_t *buf,
@@ -283,22 +294,30 @@ static enum xkd_rc read_files(struct xkd_target *t, uint64_t addr, uint8_t *buf,
 	return XKD_OK;
 }
 
-static enum xkd_rc read_kernel(struct xkd_target *t, uint64_t va, uint8_t *buf, size_t len,
-			       size_t *done, struct xkd_err *err)
+/* Any CPU that sees the kernel will do; the one that stopped is the likeliest. */
+static bool kernel_via(struct xkd_target *t, struct via *v)
 {
-	struct via v = { .ms = XKD_MS_VIRT, .tag = TAG_KERNEL, .cached = true };
-	struct xkd_paging pg;
-	uint64_t pa;
-
-	/* Any CPU that sees the kernel will do; the one that stopped is the likeliest. */
 	for (size_t i = 0; i < t->cpus.n; i++) {
 		int cpu = (int)((t->stop_cpu + i) % t->cpus.n);
 
 		if (i > 3 || !cpu_sees_kernel(t, cpu))
 			continue;
-		v.cpu_id = t->cpus.p[cpu].id;
-		return read_via(t, &v, va, buf, len, done, err);
+		*v = (struct via){ .ms = XKD_MS_VIRT, .tag = TAG_KERNEL, .cached = true,
+				   .cpu_id = t->cpus.p[cpu].id };
+		return true;
 	}
+	return false;
+}
+
+static enum xkd_rc read_kernel(struct xkd_target *t, uint64_t va, uint8_t *buf, size_t len,
+			       size_t *done, struct xkd_err *err)
+{
+	struct via v = { .ms = XKD_MS_VIRT, .cached = true };
+	struct xkd_paging pg;
+	uint64_t pa;
+
+	if (kernel_via(t, &v))
+		return read_via(t, &v, va, buf, len, done, err);
 	if (t->os->linear_pa && t->os->linear_pa(t, va, &pa) && t->caps & XKD_CAP_READ_PHYS)
 		return read_phys(t, pa, buf, len, done, err);
 	if (t->os->kernel_paging && t->os->kernel_paging(t, &pg) && t->caps & XKD_CAP_READ_PHYS)
@@ -444,6 +463,37 @@ enum xkd_rc xkd_mem_xlat(struct xkd_target *t, const struct xkd_space *sp, uint6
 		break;
 	}
 	return rc ? rc : walk(t, &pg, va, x, err);
+}
+
+void xkd_kread_ahead(struct xkd_target *t, const uint64_t *addr, size_t n)
+{
+	struct xkd_err ignored;
+	uint64_t page[BATCH], pa;
+	size_t k = 0;
+	struct via v;
+	bool phys;
+
+	if (!t->cpus.n || xkd_target_stopped(t, &ignored))
+		return;
+	phys = !kernel_via(t, &v);
+	if (phys)
+		v = (struct via){ .ms = XKD_MS_PHYS, .tag = TAG_PHYS, .cpu_id = t->cpus.p[0].id };
+	if (phys && (!t->os->linear_pa || !(t->caps & XKD_CAP_READ_PHYS)))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		pa = addr[i];
+		if (phys && (!t->os->linear_pa(t, addr[i], &pa) ||
+			     !in_ram(t, pa & ~(uint64_t)(XKD_PAGE - 1), XKD_PAGE)))
+			continue;
+		page[k++] = pa / XKD_PAGE;
+		if (k == BATCH) {
+			if (fetch_list(t, &v, page, k, &ignored))
+				return;
+			k = 0;
+		}
+	}
+	if (k)
+		(void)!fetch_list(t, &v, page, k, &ignored);
 }
 
 enum xkd_rc xkd_kread(struct xkd_target *t, uint64_t addr, void *buf, size_t len, struct xkd_err *err)

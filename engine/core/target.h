@@ -119,6 +119,9 @@ enum xkd_rc xkd_kread(struct xkd_target *t, uint64_t addr, void *buf, size_t len
 		      struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_kread_u(struct xkd_target *t, uint64_t addr, unsigned size, uint64_t *val,
 			struct xkd_err *err) XKD_MUST;
+/* Brings the pages of n kernel addresses into the cache in few transfers; what fails, the read that
+ * needs it will find. */
+void xkd_kread_ahead(struct xkd_target *t, const uint64_t *addr, size_t n);
 /* At most max - 1 bytes up to a NUL; always terminated. */
 enum xkd_rc xkd_kread_str(struct xkd_target *t, uint64_t addr, char *buf, size_t max,
 			  struct xkd_err *err) XKD_MUST;

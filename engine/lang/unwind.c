@@ -266,7 +266,7 @@ static void at_end(struct walk *w, const struct xkd_regs *regs)
 		push_user(w, &user);
 		return;
 	}
-	note(f, "end");
+	snprintf(f->note, sizeof(f->note), "end"); /* what is there was put there by hand */
 }
 
 /* Frames that need no step: true when the walk ends with them. */
@@ -372,6 +372,20 @@ enum xkd_rc xkd_unwind_plain(const struct xkd_ctx *ctx, struct xkd_unwind_memo *
 	struct walk w = { .ctx = ctx, .arena = arena, .max = max, .memo = memo };
 
 	return unwind(&w, frames, n, why, err);
+}
+
+enum xkd_rc xkd_unwind_first(struct xkd_ctx *ctx, struct xkd_err *err)
+{
+	struct xkd_err ignored;
+	struct xkd_step step;
+
+	if (xkd_unwind_guess(ctx, &ctx->regs, 0, &step, &ignored))
+		return xkd_err_addr(err, XKD_NOTFOUND, ctx->regs.v[ctx->t->arch->sp],
+				    "no return address lies at %s or above on that stack",
+				    XKD_ADDR(ctx->regs.v[ctx->t->arch->sp]));
+	ctx->regs = step.regs;
+	ctx->pc_lookup = step.regs.v[ctx->t->arch->pc] - 1;
+	return XKD_OK;
 }
 
 void xkd_frame_ctx(const struct xkd_ctx *ctx, const struct xkd_frame *f, struct xkd_ctx *out)

@@ -47,6 +47,9 @@ enum xkd_rc xkd_unwind(const struct xkd_ctx *ctx, size_t max, struct xkd_arena *
 enum xkd_rc xkd_unwind_plain(const struct xkd_ctx *ctx, struct xkd_unwind_memo *memo, size_t max,
 			     struct xkd_arena *arena, struct xkd_frame **frames, size_t *n,
 			     char why[160], struct xkd_err *err) XKD_MUST;
+/* Of a context only the stack pointer is known, or made up: pc becomes the first return address at or
+ * above it, sp what it was after that return. NOTFOUND: there is none. */
+enum xkd_rc xkd_unwind_first(struct xkd_ctx *ctx, struct xkd_err *err) XKD_MUST;
 /* The context of one of the frames (for .frame, gu). */
 void xkd_frame_ctx(const struct xkd_ctx *ctx, const struct xkd_frame *f, struct xkd_ctx *out);
 #endif

@@ -9,6 +9,7 @@ struct xkd_task {
 	char comm[64]; /* escaped by printers */
 	uint64_t mm, pgd; /* pgd: virtual address; 0: kernel thread */
 	uint64_t stack;	  /* base of the kernel stack */
+	uint64_t sp;	  /* as it was last put to sleep with; 0: not known */
 	uint64_t state;
 	uint64_t flags;
 	int cpu;	  /* kernel's number; -1 unknown */

@@ -198,7 +198,26 @@ enum xkd_rc linux_task(struct xkd_target *t, uint64_t addr, struct xkd_task *tas
 	try_part(t, &fit, TASK_FLAGS, addr, &task->flags);
 	if (try_shape(t, SHAPE_CPU, addr, &v))
 		task->cpu = (int32_t)v;
+	if (!linux_shape(t, SHAPE_SLEEPING, &fit, err))
+		try_part(t, &fit, SLEEP_SP, addr, &task->sp);
 	return XKD_OK;
+}
+
+/* A task_struct lies in several pages, all of which are asked for: in one transfer. */
+static void read_whole(struct xkd_target *t, uint64_t addr)
+{
+	uint64_t at[8];
+	size_t n = 0;
+	struct linux_fit fit;
+	struct xkd_err ignored;
+
+	if (linux_shape(t, SHAPE_SLEEPING, &fit, &ignored))
+		return;
+	for (uint64_t end = addr + fit.at[SLEEP_SP].off; n < XKD_COUNT(at) && addr <= end; n++) {
+		at[n] = addr;
+		addr = (addr | 4095) + 1;
+	}
+	xkd_kread_ahead(t, at, n);
 }
 
 /* Threads of one group, by signal->thread_head and thread_node. */
@@ -217,6 +236,8 @@ static enum xkd_rc threads(struct xkd_target *t, const struct linux_fit *fit, ui
 		if (!(*budget)--)
 			return xkd_err_set(err, XKD_BADDATA, "the task list does not end");
 		rc = xkd_cancel_check(t->cancel, err);
+		if (!rc)
+			read_whole(t, p - node_off);
 		if (!rc)
 			rc = linux_task(t, p - node_off, &task, err);
 		if (rc)
@@ -243,6 +264,7 @@ enum xkd_rc linux_tasks(struct xkd_target *t, bool (*fn)(void *arg, const struct
 			break;
 		if (!budget--)
 			return xkd_err_set(err, XKD_BADDATA, "the task list does not end");
+		read_whole(t, p - off);
 		rc = threads(t, &fit, p - off, &budget, fn, arg, &stop, err);
 		if (!rc)
 			rc = xkd_kread_u(t, p, 8, &p, err);
