@@ -147,13 +147,13 @@ static void find_addresses(struct asked *a, struct xkd_dw_unit *u)
 static void ask_file(struct asked *a, struct xkd_dw_unit *u)
 {
 	struct xkd_err err = XKD_ERR_INIT;
-	unsigned line = u->nrows ? u->rows[u->nrows / 2].line : 1, used;
-	const char *path;
+	for (size_t i = 0; i < u->nrows; i += 1 + u->nrows / 3) {
+		unsigned line = u->rows[i].line, used;
+		const char *path;
 
-	xkd_dw_begin(a->d);
-	for (uint64_t i = 0; i < 4; i++) {
-		path = xkd_dw_path(a->d, u, i);
-		if (!path || !*path)
+		xkd_dw_begin(a->d);
+		path = xkd_dw_path(a->d, u, u->rows[i].file);
+		if (!path || !*path || !line)
 			continue;
 		if (!xkd_dwarf_line_addrs(a->d, path, line, &used, add_place, a, NULL, &err) &&
 		    used < line)

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void texts(const char *s, size_t n)
 {
-	static uint8_t bytes[4096];
+	static uint8_t bytes[256];
 	uint64_t id;
 	size_t used;
 

@@ -79,7 +79,8 @@ static void print(const struct xkd_ctx *ctx, struct xkd_module *mod, const struc
 {
 	struct count sink = { .sink = { see_row, no_flush } };
 	uint8_t how = ps->n[5] > 0 ? ps->p[5][0] : 0, at = ps->n[5] > 1 ? ps->p[5][1] : 0;
-	struct xkd_print_opts o = { .depth = how & 3,
+	static const int depths[] = { 0, 1, 3, 40 };
+	struct xkd_print_opts o = { .depth = depths[how & 3],
 				    .verbose = how & 4,
 				    .block = how & 8,
 				    .no_offsets = how & 16,

@@ -1,6 +1,6 @@
 # Fuzz targets: fuzz_NAME.c each. In make check they replay their seeds (replay_NAME); tools/fuzz builds
 # them with a fuzzer from the same sources (one line each, so that it can read them).
-EXTRA_DIST += tests/fuzz/seeds
+EXTRA_DIST += tests/fuzz/seeds tests/fuzz/planted
 check_PROGRAMS += tests/fuzz/replay_btf tests/fuzz/replay_orc tests/fuzz/replay_cfi
 tests_fuzz_replay_btf_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_btf.c
 tests_fuzz_replay_btf_LDADD = $(XKD_TEST_LIBS)
