@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import rig  # noqa: E402
 from tally import Tally  # noqa: E402
 
-QUESTIONS = ("q_modules", "q_names", "q_lines", "q_types", "q_dump", "q_break")
+QUESTIONS = ("q_modules", "q_names", "q_lines", "q_types", "q_dump", "q_crash", "q_break")
 ONE_CPU = {"q_break"}
 
 
