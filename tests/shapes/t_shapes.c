@@ -110,25 +110,34 @@ static bool open_whole(struct kernel *k, struct xkd_err *err)
 
 /* --- one shape --- */
 
-/* A feature that a kernel may be without is whole or is not there at all. */
+static bool has(const struct kernel *k, const char *symbol)
+{
+	struct xkd_symref sym;
+	struct xkd_err ignored;
+	char name[160] = "lk!";
+
+	strncat(name, symbol, sizeof(name) - 4);
+	return !xkd_sym_named(k->t, name, &sym, &ignored);
+}
+
+/* A feature that a kernel may be without is whole or is not there at all: none of its symbols is. What
+ * has no symbols of its own belongs to modules. */
 static bool absent(const struct kernel *k, enum linux_shape_id id)
 {
 	const struct linux_shape *s = &linux_shapes[id];
+	bool symbols = false;
 
 	for (unsigned i = 0; i < LINUX_SHAPE_ALTS && s->alt[i].name; i++)
 		for (unsigned part = 0; part < LINUX_SHAPE_PARTS; part++) {
 			const char *p = s->alt[i].part[part];
-			char name[160] = "lk!";
-			struct xkd_symref sym;
-			struct xkd_err ignored;
 
 			if (!p || *p != '&')
 				continue;
-			strncat(name, p + 1, sizeof(name) - 4);
-			if (!xkd_sym_named(k->t, name, &sym, &ignored))
+			symbols = true;
+			if (has(k, p + 1))
 				return false;
 		}
-	return s->optional;
+	return s->optional && (symbols || !has(k, "modules"));
 }
 
 /* Splits "?struct.path@8"; false for symbols and what is not there. */
