@@ -144,6 +144,8 @@ enum xkd_rc xkd_dwarf_global(struct xkd_dwarf *d, const char *name, uint64_t nea
 
 /* The type provider of this DWARF. find()/each() scan as above at the first call. */
 struct xkd_types *xkd_dwarf_types(struct xkd_dwarf *d);
+/* The file that holds what several share (.gnu_debugaltlink), or NULL; lives as long as d. */
+struct xkd_image *xkd_dwarf_alternate(const struct xkd_dwarf *d);
 /* Source folder and name of the unit that covers iaddr ("arch/x86/kvm/x86.c"). */
 enum xkd_rc xkd_dwarf_unit_name(struct xkd_dwarf *d, uint64_t iaddr, const char **name,
 				struct xkd_err *err) XKD_MUST;

@@ -286,6 +286,61 @@ bool xkd_dw_listx(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, uint64_t *ind
 	return done(d, die, a, rc, e);
 }
 
+/* The number behind an attribute as it stands in .debug_info, and its unit; NULL: unreadable. What
+ * leads into another file, or counts from its start, libdwarf does not know. */
+static const struct xkd_dw_unit *raw_value(struct xkd_dwarf *d, Dwarf_Die die, Dwarf_Attribute a,
+					   unsigned form, uint64_t *v)
+{
+	const struct xkd_dw_unit *u = xkd_dw_unit_of(d, xkd_dw_off(die));
+	Dwarf_Error e = NULL;
+	struct xkd_dw_cur c;
+	Dwarf_Off at = 0;
+	int rc = dwarf_attr_offset(die, a, &at, &e);
+
+	if (rc == DW_DLV_ERROR)
+		bad_error(d, xkd_dw_off(die), e);
+	if (rc != DW_DLV_OK || !u)
+		return NULL;
+	c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_INFO), at);
+	*v = xkd_dw_get(&c, form == DW_FORM_ref_sig8 || form == DW_FORM_ref_sup8 ? 8 :
+			    form == DW_FORM_ref_sup4				 ? 4 :
+										   u->off_size);
+	return c.bad ? NULL : u;
+}
+
+/* A string of two files in one. */
+static const char *more_str(struct xkd_dwarf *d, Dwarf_Die die, Dwarf_Attribute a, unsigned form)
+{
+	uint64_t v;
+	const struct xkd_dw_unit *u = raw_value(d, die, a, form, &v);
+
+	if (!u || !u->more)
+		return NULL;
+	form = xkd_dw_more_value(u, (uint16_t)form, &v);
+	return xkd_dw_section_str(d, form == DW_FORM_strp ? XKD_DW_STR : XKD_DW_LINE_STR, v);
+}
+
+/* A reference that leaves its section, or its file. */
+static bool far_ref(struct xkd_dwarf *d, Dwarf_Die die, Dwarf_Attribute a, unsigned form,
+		    uint64_t *off)
+{
+	const struct xkd_dw_unit *u = raw_value(d, die, a, form, off);
+
+	if (u && form == DW_FORM_ref_sig8) {
+		if (xkd_dw_signed_type(d, *off, off))
+			return true;
+		xkd_dw_bad(d, xkd_dw_off(die), "no unit has the type of signature 0x%llx",
+			   (unsigned long long)*off);
+		return false;
+	}
+	if (u && u->more) {
+		(void)xkd_dw_more_value(u, (uint16_t)form, off);
+		return true;
+	}
+	xkd_dw_bad(d, xkd_dw_off(die), "what it refers to lies in an alternate file that is not there");
+	return false;
+}
+
 const char *xkd_dw_str(struct xkd_dwarf *d, Dwarf_Die die, unsigned at)
 {
 	Dwarf_Half form;
@@ -297,9 +352,19 @@ const char *xkd_dw_str(struct xkd_dwarf *d, Dwarf_Die die, unsigned at)
 	if (!a)
 		return NULL;
 	switch (form) {
-	case DW_FORM_string:
 	case DW_FORM_strp:
 	case DW_FORM_line_strp:
+	case DW_FORM_GNU_strp_alt:
+	case DW_FORM_strp_sup:
+		if (d->more || (form != DW_FORM_strp && form != DW_FORM_line_strp)) {
+			const char *found = more_str(d, die, a, form);
+
+			dwarf_dealloc_attribute(a);
+			return found;
+		}
+		rc = dwarf_formstring(a, &s, &e);
+		break;
+	case DW_FORM_string:
 	case DW_FORM_strx:
 	case DW_FORM_strx1:
 	case DW_FORM_strx2:
@@ -327,8 +392,20 @@ bool xkd_dw_ref(struct xkd_dwarf *d, Dwarf_Die die, unsigned at, uint64_t *off)
 	case DW_FORM_ref4:
 	case DW_FORM_ref8:
 	case DW_FORM_ref_udata:
-	case DW_FORM_ref_addr:
 		rc = dwarf_global_formref(a, &o, &e);
+		break;
+	case DW_FORM_ref_addr:
+		if (!d->more) {
+			rc = dwarf_global_formref(a, &o, &e);
+			break;
+		}
+		/* fallthrough */
+	case DW_FORM_ref_sig8:
+	case DW_FORM_GNU_ref_alt:
+	case DW_FORM_ref_sup4:
+	case DW_FORM_ref_sup8:
+		rc = far_ref(d, die, a, form, off) ? DW_DLV_OK : DW_DLV_NO_ENTRY;
+		o = *off;
 		break;
 	default:
 		xkd_dw_bad(d, xkd_dw_off(die), "a reference of form 0x%x leads out of the file",

@@ -63,10 +63,11 @@ static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_
 		*s = xkd_dw_cstr(c);
 		return !c->bad;
 	case DW_FORM_line_strp:
-		*s = xkd_dw_section_str(d, XKD_DW_LINE_STR, xkd_dw_get(c, h->off_size));
-		return !c->bad;
 	case DW_FORM_strp:
-		*s = xkd_dw_section_str(d, XKD_DW_STR, xkd_dw_get(c, h->off_size));
+		*v = xkd_dw_get(c, h->off_size);
+		if (u->more)
+			(void)xkd_dw_more_value(u, (uint16_t)form, v);
+		*s = xkd_dw_section_str(d, form == DW_FORM_strp ? XKD_DW_STR : XKD_DW_LINE_STR, *v);
 		return !c->bad;
 	case DW_FORM_strx:
 	case DW_FORM_strx1:

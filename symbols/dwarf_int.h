@@ -81,14 +81,24 @@ struct xkd_dw_func {
 	uint64_t max_high; /* of this and all earlier ones */
 	uint64_t die;
 };
+/* Another file's sections behind ours (dwarf_alt.c). */
+struct xkd_dw_more {
+	struct xkd_image *img;	     /* counted */
+	uint64_t base[XKD_DW_NSECS]; /* where its part begins, once the section was asked for */
+	uint8_t *own[XKD_DW_NSECS];  /* both parts; malloc'ed */
+};
 struct xkd_dw_unit {
 	uint64_t off;	  /* of the header in .debug_info */
 	uint64_t die_off; /* of the root entry */
 	uint64_t end;	  /* one past the unit */
 	uint64_t abbrev_off;
 	uint8_t version, addr_size, off_size, type;
+	bool in_more; /* lies in the alternate file's part */
 	bool root_known, in_aranges;
 	bool files_known, rows_known, funcs_known;
+
+	uint64_t sig, type_die; /* of a unit of one type; type_die 0: it is none */
+	const struct xkd_dw_more *more; /* NULL: there is no alternate file */
 
 	/* after xkd_dw_unit_root */
 	const char *name, *comp_dir;
@@ -121,6 +131,10 @@ struct xkd_dwarf {
 	struct xkd_cancel *cancel;
 	struct xkd_dw_bytes sec[XKD_DW_NSECS];
 	struct xkd_err bad; /* first trouble inside the question that runs */
+
+	struct xkd_dw_more *more; /* NULL: all of it lies in the image */
+	bool sigs_known;
+	struct xkd_map sigs; /* signature -> unit of a type */
 
 	bool units_known;
 	XKD_VEC(struct xkd_dw_unit) units; /* by offset */
@@ -178,6 +192,9 @@ uint64_t xkd_dw_origin(struct xkd_dwarf *d, Dwarf_Die die);
 const char *xkd_dw_name(struct xkd_dwarf *d, Dwarf_Die die); /* through origins */
 
 /* --- dwarf_unit.c --- */
+/* One header, base being the section's start; the cursor is set behind its unit. False at the end of
+ * what can be read. */
+bool xkd_dw_unit_header(struct xkd_dw_cur *c, const uint8_t *base, struct xkd_dw_unit *u);
 enum xkd_rc xkd_dw_units(struct xkd_dwarf *d, struct xkd_err *err);
 struct xkd_dw_unit *xkd_dw_unit_of(struct xkd_dwarf *d, uint64_t die_off); /* NULL: none */
 enum xkd_rc xkd_dw_unit_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dw_unit **u,
@@ -186,6 +203,21 @@ enum xkd_rc xkd_dw_unit_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dw_un
 bool xkd_dw_unit_root(struct xkd_dwarf *d, struct xkd_dw_unit *u);
 /* Where a unit's tables begin when no attribute says so. */
 void xkd_dw_unit_bases(struct xkd_dw_unit *u);
+
+/* --- dwarf_alt.c --- */
+/* Looks for the alternate debug file where there is a link to one; says when it is missing. */
+void xkd_dw_more_open(struct xkd_dwarf *d);
+void xkd_dw_more_close(struct xkd_dwarf *d);
+/* Says what of the debug info is of a kind that is not read. */
+void xkd_dw_tell_unread(struct xkd_dwarf *d);
+/* Puts the other file's section behind ours; b: ours, from then on both. */
+void xkd_dw_more_section(struct xkd_dwarf *d, enum xkd_dw_sec s, const char *name,
+			 struct xkd_dw_bytes *b);
+void xkd_dw_more_unit(struct xkd_dwarf *d, struct xkd_dw_unit *u);
+/* What a value of this form means with both parts in one: its form and *v then. u->more is set. */
+uint16_t xkd_dw_more_value(const struct xkd_dw_unit *u, uint16_t form, uint64_t *v);
+/* The entry of the type of a signature. */
+bool xkd_dw_signed_type(struct xkd_dwarf *d, uint64_t sig, uint64_t *off);
 
 /* --- dwarf_range.c --- */
 /* The ranges of an entry (ranges or low/high pc): calls fn for each non-empty one until it returns

@@ -56,6 +56,8 @@ struct xkd_dw_bytes xkd_dw_section(struct xkd_dwarf *d, enum xkd_dw_sec s)
 		b->p = NULL;
 		b->n = 0;
 	}
+	if (d->more)
+		xkd_dw_more_section(d, s, sec_names[s], b);
 	return *b;
 }
 
@@ -123,6 +125,8 @@ static uint64_t section_size(struct xkd_dwarf *d, enum xkd_dw_sec s)
 {
 	const struct xkd_section *sec = find_section(d, s);
 
+	if (d->more)
+		return xkd_dw_section(d, s).n;
 	if (!sec)
 		return 0;
 	return sec->flags & SHF_COMPRESSED ? xkd_dw_section(d, s).n : sec->size;
@@ -174,11 +178,14 @@ enum xkd_rc xkd_dwarf_open(struct xkd_image *img, struct xkd_dwarf **out, struct
 	xkd_map_init_str(&d->paths);
 	xkd_map_init_u64(&d->types);
 	xkd_map_init_u64(&d->elems);
+	xkd_map_init_u64(&d->sigs);
 	xkd_dw_types_init(d);
+	xkd_dw_more_open(d);
 	d->obj = XKD_NEW(&d->arena, struct xkd_dw_obj);
 	obj_init(d->obj, d);
 	rc = dwarf_object_init_b(&d->obj->access, NULL, NULL, DW_GROUPNUMBER_ANY, &d->dbg, &e);
 	if (rc == DW_DLV_OK) {
+		xkd_dw_tell_unread(d);
 		*out = d;
 		return XKD_OK;
 	}
@@ -205,6 +212,8 @@ void xkd_dwarf_close(struct xkd_dwarf *d)
 	xkd_vec_fini(&d->units);
 	xkd_vec_fini(&d->aranges);
 	xkd_types_fini(&d->provider);
+	xkd_dw_more_close(d);
+	xkd_map_fini(&d->sigs);
 	xkd_map_fini(&d->types);
 	xkd_map_fini(&d->elems);
 	xkd_map_fini(&d->paths);

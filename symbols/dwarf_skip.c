@@ -222,6 +222,8 @@ bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, const struct 
 	c->p += size;
 	if (!size)
 		x->v = x->form == DW_FORM_implicit_const ? (uint64_t)at->implicit : 1;
+	if (u->more)
+		x->form = xkd_dw_more_value(u, x->form, &x->v);
 	return true;
 }
 
@@ -273,8 +275,11 @@ const char *xkd_dw_val_str(struct xkd_dwarf *d, const struct xkd_dw_unit *u,
 	}
 }
 
-uint64_t xkd_dw_val_ref(const struct xkd_dw_unit *u, const struct xkd_dw_val *x)
+uint64_t xkd_dw_val_ref(struct xkd_dwarf *d, const struct xkd_dw_unit *u,
+			const struct xkd_dw_val *x)
 {
+	uint64_t off;
+
 	switch (x->form) {
 	case DW_FORM_ref_addr:
 		return x->v;
@@ -284,6 +289,8 @@ uint64_t xkd_dw_val_ref(const struct xkd_dw_unit *u, const struct xkd_dw_val *x)
 	case DW_FORM_ref8:
 	case DW_FORM_ref_udata:
 		return x->v < u->end - u->off ? u->off + x->v : 0;
+	case DW_FORM_ref_sig8:
+		return xkd_dw_signed_type(d, x->v, &off) ? off : 0;
 	default:
 		return 0;
 	}
@@ -328,7 +335,7 @@ static void root_value(struct xkd_dw_unit *u, unsigned at, const struct xkd_dw_v
 		break;
 	case DW_AT_stmt_list:
 		u->has_stmt_list = true;
-		u->stmt_list = x->v;
+		u->stmt_list = x->v + (u->in_more ? u->more->base[XKD_DW_LINE] : 0);
 		break;
 	case DW_AT_str_offsets_base:
 		u->str_offsets_base = x->v;

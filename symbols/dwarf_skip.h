@@ -54,7 +54,8 @@ bool xkd_dw_skip_values(const struct xkd_dw_unit *u, const struct xkd_dw_abbrevs
  * and addrx. strp: offset in .debug_str, ~0: it lies elsewhere. */
 const char *xkd_dw_val_str(struct xkd_dwarf *d, const struct xkd_dw_unit *u,
 			   const struct xkd_dw_val *x, uint64_t *strp);
-uint64_t xkd_dw_val_ref(const struct xkd_dw_unit *u, const struct xkd_dw_val *x);
+uint64_t xkd_dw_val_ref(struct xkd_dwarf *d, const struct xkd_dw_unit *u,
+			const struct xkd_dw_val *x);
 bool xkd_dw_val_addr(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xkd_dw_val *x,
 		     uint64_t *addr);
 /* Reads the root entry at c, what xkd_dw_unit_root tells of it included. */

@@ -328,6 +328,7 @@ static const struct xkd_type *qualified_array(struct xkd_dwarf *d, Dwarf_Die die
 const struct xkd_type *xkd_dw_type(struct xkd_dwarf *d, uint64_t off)
 {
 	const struct xkd_type *t = xkd_map_get(&d->types, off);
+	uint64_t own;
 	Dwarf_Die die;
 
 	if (t)
@@ -341,7 +342,11 @@ const struct xkd_type *xkd_dw_type(struct xkd_dwarf *d, uint64_t off)
 	if (!die)
 		return NULL;
 	d->type_depth++;
-	if (is_type_tag(xkd_dw_tag(die)))
+	/* a stand-in for a type that has a unit of its own */
+	if (xkd_dw_has(d, die, DW_AT_signature) && xkd_dw_ref(d, die, DW_AT_signature, &own) &&
+	    own != off)
+		t = xkd_dw_type(d, own);
+	else if (is_type_tag(xkd_dw_tag(die)))
 		t = qualified_array(d, die);
 	else
 		xkd_dw_bad(d, off, "tag 0x%x where a type is wanted", xkd_dw_tag(die));

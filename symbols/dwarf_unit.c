@@ -6,8 +6,7 @@
  */
 #include "symbols/dwarf_int.h"
 
-/* One header; false at the end of what can be read. */
-static bool read_header(struct xkd_dw_cur *c, const uint8_t *base, struct xkd_dw_unit *u)
+bool xkd_dw_unit_header(struct xkd_dw_cur *c, const uint8_t *base, struct xkd_dw_unit *u)
 {
 	uint64_t len;
 
@@ -28,9 +27,10 @@ static bool read_header(struct xkd_dw_cur *c, const uint8_t *base, struct xkd_dw
 		u->type = (uint8_t)xkd_dw_get(c, 1);
 		u->addr_size = (uint8_t)xkd_dw_get(c, 1);
 		u->abbrev_off = xkd_dw_get(c, u->off_size);
-		if (u->type == DW_UT_type || u->type == DW_UT_split_type)
-			xkd_dw_skip(c, 8 + u->off_size);
-		else if (u->type == DW_UT_skeleton || u->type == DW_UT_split_compile)
+		if (u->type == DW_UT_type || u->type == DW_UT_split_type) {
+			u->sig = xkd_dw_get(c, 8);
+			u->type_die = u->off + xkd_dw_get(c, u->off_size);
+		} else if (u->type == DW_UT_skeleton || u->type == DW_UT_split_compile)
 			xkd_dw_skip(c, 8);
 	} else {
 		u->abbrev_off = xkd_dw_get(c, u->off_size);
@@ -52,8 +52,9 @@ enum xkd_rc xkd_dw_units(struct xkd_dwarf *d, struct xkd_err *err)
 	if (!d->units_known) {
 		d->units_known = true;
 		while (!c.bad && c.p < c.end && d->units.n < UINT32_MAX) {
-			if (!read_header(&c, b.p, &u))
+			if (!xkd_dw_unit_header(&c, b.p, &u))
 				break;
+			xkd_dw_more_unit(d, &u);
 			if (u.version >= 2 && u.version <= 5 && u.addr_size == 8)
 				*xkd_vec_push(&d->units) = u;
 		}
@@ -113,6 +114,7 @@ bool xkd_dw_unit_root(struct xkd_dwarf *d, struct xkd_dw_unit *u)
 	u->comp_dir = xkd_dw_str(d, die, DW_AT_comp_dir);
 	u->has_low = xkd_dw_addr(d, die, DW_AT_low_pc, &u->low_pc);
 	u->has_stmt_list = xkd_dw_secoff(d, die, DW_AT_stmt_list, &u->stmt_list);
+	u->stmt_list += u->in_more ? u->more->base[XKD_DW_LINE] : 0;
 	xkd_dw_free(die);
 	return true;
 }

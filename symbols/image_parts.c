@@ -45,24 +45,6 @@ static void close_dwarf(void *p)
 	xkd_dwarf_close(p);
 }
 
-/* dwz moves what many files share into one more file. */
-static void tell_altlink(struct xkd_image *img)
-{
-	const struct xkd_section *s = xkd_image_section_named(img, ".gnu_debugaltlink");
-	struct xkd_buf name = XKD_BUF_INIT;
-	const uint8_t *d;
-	size_t n;
-
-	if (!s || xkd_image_section_data(img, s, &d, &n, NULL))
-		return;
-	xkd_buf_escaped(&name, (const char *)d, strnlen((const char *)d, n < 200 ? n : 200));
-	xkd_log(img->log, XKD_LOG_WARN,
-		"%s: a part of its debug info lies in %s (.gnu_debugaltlink), which is not "
-		"supported: names and types may be missing",
-		img->path, name.s);
-	xkd_buf_fini(&name);
-}
-
 enum xkd_rc xkd_image_dwarf(struct xkd_image *img, struct xkd_dwarf **d, struct xkd_err *err)
 {
 	struct xkd_part *p = &img->part[XKD_PART_DWARF];
@@ -74,7 +56,6 @@ enum xkd_rc xkd_image_dwarf(struct xkd_image *img, struct xkd_dwarf **d, struct 
 		p->close = close_dwarf;
 		if (!xkd_image_has_dwarf(img) && img->debug)
 			return xkd_image_dwarf(img->debug, d, err);
-		tell_altlink(img);
 		if (xkd_image_has_dwarf(img))
 			rc = xkd_dwarf_open(img, &made, &p->err);
 		else

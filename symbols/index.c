@@ -4,6 +4,7 @@
  * is made anew. */
 #include "symbols/index.h"
 #include "base/str.h"
+#include "symbols/dwarf.h"
 #include "symbols/image_priv.h"
 #include "symbols/index_int.h"
 #include <elf.h>
@@ -43,6 +44,8 @@ static uint64_t hash(uint64_t h, const void *p, size_t n)
 static void key_of(struct xkd_image *img, struct xkd_ixkey *key)
 {
 	const struct xkd_section *info = xkd_image_section_named(img, ".debug_info");
+	struct xkd_err ignored = XKD_ERR_INIT;
+	struct xkd_dwarf *d;
 
 	key->info_size = info ? info->size : 0;
 	key->layout = 0xcbf29ce484222325ULL;
@@ -55,6 +58,9 @@ static void key_of(struct xkd_image *img, struct xkd_ixkey *key)
 		key->layout = hash(key->layout, &s->addr, sizeof(s->addr));
 		key->layout = hash(key->layout, &s->size, sizeof(s->size));
 	}
+	/* an index made while a part of the debug info was missing is not that of all of it */
+	if (!xkd_image_dwarf(img, &d, &ignored) && xkd_dwarf_alternate(d))
+		key->layout = hash(key->layout, "alt", 3);
 }
 
 /* Makes the folders of a path, up to its last slash. */

@@ -75,12 +75,12 @@ static enum xkd_tag tag_class(unsigned tag)
 	}
 }
 
-static void take(const struct xkd_dw_unit *u, unsigned at, const struct xkd_dw_val *x,
+static void take(struct xkd_dwarf *d, const struct xkd_dw_unit *u, unsigned at, const struct xkd_dw_val *x,
 		 struct entry *e)
 {
 	switch (at) {
 	case DW_AT_sibling:
-		e->sibling = xkd_dw_val_ref(u, x);
+		e->sibling = xkd_dw_val_ref(d, u, x);
 		break;
 	case DW_AT_name:
 		e->name = *x;
@@ -101,13 +101,13 @@ static void take(const struct xkd_dw_unit *u, unsigned at, const struct xkd_dw_v
 		e->loc = *x;
 		break;
 	case DW_AT_abstract_origin:
-		e->origin = xkd_dw_val_ref(u, x);
+		e->origin = xkd_dw_val_ref(d, u, x);
 		break;
 	case DW_AT_specification:
-		e->spec = xkd_dw_val_ref(u, x);
+		e->spec = xkd_dw_val_ref(d, u, x);
 		break;
 	case DW_AT_type:
-		e->type = xkd_dw_val_ref(u, x);
+		e->type = xkd_dw_val_ref(d, u, x);
 		break;
 	case DW_AT_byte_size:
 		if (!x->p) {
@@ -132,7 +132,7 @@ static bool read_entry(struct walk *w, const struct xkd_dw_abbrev *ab, struct en
 
 		if (!xkd_dw_val(w->u, &w->c, at, &x))
 			return false;
-		take(w->u, at->at, &x, e);
+		take(w->d, w->u, at->at, &x, e);
 	}
 	return true;
 }

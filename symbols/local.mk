@@ -9,7 +9,7 @@ libxkd_a_SOURCES += symbols/find.c symbols/find.h symbols/find_list.c symbols/fi
 libxkd_a_SOURCES += symbols/btf.c symbols/btf.h symbols/btf_int.h symbols/btf_part.c symbols/btf_find.c
 libxkd_a_SOURCES += symbols/orc.c symbols/orc.h
 libxkd_a_SOURCES += symbols/dwarf.h symbols/dwarf_compat.h symbols/dwarf_int.h symbols/dwarf_skip.h \
-	symbols/dwarf_die.c symbols/dwarf_file.c symbols/dwarf_func.c symbols/dwarf_line.c \
+	symbols/dwarf_alt.c symbols/dwarf_die.c symbols/dwarf_file.c symbols/dwarf_func.c symbols/dwarf_line.c \
 	symbols/dwarf_open.c symbols/dwarf_range.c symbols/dwarf_row.c symbols/dwarf_named.c symbols/dwarf_skip.c \
 	symbols/dwarf_type.c symbols/dwarf_unit.c symbols/dwarf_var.c
 libxkd_a_SOURCES += symbols/btf_enum.c

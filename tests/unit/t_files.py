@@ -233,6 +233,69 @@ def kinds():
     ok(rc == 3 and "no regular file" in err, "a FIFO does not hang", err)
 
 
+SHARED = """struct inner { int x; union { long l; char c[8]; }; };
+struct outer { struct inner in; unsigned f1:3, f2:5; enum kind { K_A = -1, K_B = 5 } k; struct outer *next;
+	int (*fn)(struct inner *, long); char tail[]; };
+typedef struct outer outer_t;
+static inline __attribute__((always_inline)) int twice(struct inner *i) { return i->x * 2 + (int)i->l; }
+"""
+ASKED = ("dt outer; dt outer_t; dt first in.; dt inner; u %s!useit L3; x %s!*e*t*; x %s!twice; ln %s!second+4; "
+         "?? first.k; ?? &first.in; q")
+
+
+def asked(f):
+    rc, out, err = xkd(f, "-c", ASKED.replace("%s", f.replace("-", "_")))
+    return out.replace(f, "F"), err
+
+
+def two_files():
+    """What dwz shares, types in units of their own, split DWARF: answers as without all that."""
+    open("sh1.c", "w").write(SHARED + """outer_t first = { .in = { .x = 3 }, .k = K_B };
+__attribute__((noinline)) int useit(outer_t *o) { return twice(&o->in) + o->k; }
+int second(outer_t *, int);
+int main(int c, char **v) { (void)v; return useit(&first) + second(&first, c); }
+""")
+    open("sh2.c", "w").write(SHARED + "__attribute__((noinline)) int second(outer_t *o, int n) { return twice(&o->in) * n; }\n")
+    for v in ("4", "5"):
+        flags = ["-O2", "-g", "-gdwarf-" + v, "-Wl,--build-id"]
+        run("gcc", *flags, "sh1.c", "sh2.c", "-o", "pl" + v, check=True)
+        want, err = asked("pl" + v)
+        ok("+0x020 fn" in want and "twice (inlined in second)" in want and "0n3" in want and not err, "DWARF %s: the plain file" % v, want + err)
+        run("gcc", *flags, "-fdebug-types-section", "sh1.c", "sh2.c", "-o", "ts" + v, check=True)
+        got, err = asked("ts" + v)
+        if v == "5":
+            ok(got == want and not err, "DWARF 5: types in units of their own", got + err)
+        else:
+            ok(".debug_types" in err and "are not read" in err, "DWARF 4: .debug_types is said to be not read", got + err)
+        run("gcc", *flags, "-gsplit-dwarf", "sh1.c", "sh2.c", "-o", "sp" + v, check=True)
+        got, err = asked("sp" + v)
+        ok(err.count("is split") == 1 and ".dwo" in err and "sh1.c @ " in got, "DWARF %s: split debug info is named, lines are there" % v, got + err)
+        if not shutil.which("dwz"):
+            skip("dwz, DWARF " + v, "no dwz")
+            continue
+        for how, flag in (("", []), (" with .debug_sup", ["--dwarf-5"])):
+            if flag and v == "4":
+                continue
+            a, b, alt = "dz" + v + str(len(flag)), "dy" + v + str(len(flag)), "alt" + v + str(len(flag))
+            run("gcc", *flags, "sh1.c", "sh2.c", "-o", a, check=True)
+            run("gcc", *flags, "-DOTHER", "sh1.c", "sh2.c", "-o", b, check=True)
+            rc, out, err = run("dwz", *flag, "-m", alt, a, b)
+            if rc or not os.path.exists(alt):
+                skip("dwz%s, DWARF %s" % (how, v), "dwz: " + (out + err).strip()[:100])
+                continue
+            got, err = asked(a)
+            ok(got == want and not err, "DWARF %s in two files by dwz%s" % (v, how), got + err)
+            os.rename(alt, "gone")
+            got, err = asked(a)
+            ok("which is not there" in err and alt in err and "F!useit" in got, "DWARF %s%s: the shared file is missing" % (v, how), got + err)
+            shutil.copy("pl" + v, alt)
+            got, err = asked(a)
+            ok("which is not there" in err, "DWARF %s%s: another file in its place is not taken" % (v, how), got + err)
+            os.rename("gone", alt)
+            got, err = asked(a)
+            ok(got == want, "DWARF %s%s: there again, the index is made anew" % (v, how), got + err)
+
+
 def separate():
     os.makedirs("sep/.debug")
     run("gcc", "-O2", "-g", "-o", "full", "a.c", check=True)
@@ -265,14 +328,7 @@ def separate():
     run("objcopy", "--only-keep-debug", "other", "sep/.debug/p.debug", check=True)
     rc, out, err = xkd("sep/p", "-c", "x p!work")
     ok(rc == 1 and "build-id" in err, "another build's debug file is refused", out + err)
-    if shutil.which("dwz"):
-        shutil.copy("full", "w1")
-        shutil.copy("full", "w2")
-        run("dwz", "-m", "alt", "w1", "w2")
-        rc, out, err = xkd("w1", "-c", "x w1!work; ln work")
-        ok("not supported" in err and "alt" in err and kd(want) in out, ".gnu_debugaltlink is named as unsupported", out + err)
-    else:
-        skip(".gnu_debugaltlink", "no dwz")
+    two_files()
     for tool, ext in (("gzip", "gz"), ("xz", "xz"), ("zstd", "zst")):
         if not shutil.which(tool):
             skip("m.ko." + ext, "no " + tool)
