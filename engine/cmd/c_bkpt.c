@@ -60,6 +60,9 @@ static void say_set(struct xkd_session *s, const struct xkd_bkpt *b)
 			xkd_target_kernel(s->t) ? "its module" : "the kernel", b->spec);
 	else if (b->locs.n > 1)
 		xkd_out(&s->out, "Breakpoint %u: %zu places", b->id, b->locs.n);
+	if (b->awaits_index)
+		xkd_out(&s->out, "%s inlined copies are added when the index is there (.index shows it)",
+			s->out.text.len ? ";" : "Breakpoint is set;");
 	if (s->out.text.len)
 		xkd_out_end(&s->out);
 }

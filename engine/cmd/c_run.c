@@ -1,13 +1,12 @@
-/* Running and stepping: g p t gu gc and the change of CPU. A breakpoint's command string runs here,
+/* Running: g gc gh gn, and what every CPU does. A breakpoint's command string runs here,
  * in a loop: a resuming command in it comes back to this loop instead of nesting. */
 #include "engine/cmd/cmd.h"
 #include "base/str.h"
 #include "engine/cmd/code.h"
+#include "engine/cmd/resume.h"
 #include "engine/os/os.h"
 #include <stdio.h>
 #include <string.h>
-
-#define STEPS_MAX 1000000
 
 /* After a stop: its banner or its breakpoint's commands. *again: one of these resumed. */
 static void after_stop(struct xkd_session *s, const struct xkd_stop *stop, bool *again)
@@ -85,58 +84,12 @@ static enum xkd_rc g_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_e
 	return go_loop(s, addrs, n, err);
 }
 
-static enum xkd_rc steps(struct xkd_session *s, struct xkd_args *a, bool over, struct xkd_err *err)
+enum xkd_rc xkd_resume_stopped(struct xkd_session *s, const struct xkd_stop *stop,
+			       struct xkd_err *err)
 {
-	struct xkd_stop stop = { .kind = XKD_STOPPED_STEP };
-	uint64_t count = 1;
-	bool ignored;
-	enum xkd_rc rc = XKD_OK;
-
-	a->p = xkd_skip_space(a->p);
-	if (*a->p && !strchr("0123456789abcdefABCDEF", *a->p))
-		return xkd_err_set(err, XKD_SYNTAX, "%s steps; print a value with ?? %s", a->name, a->p);
-	if (*a->p)
-		rc = xkd_arg_expr(s, a, &count, err);
-	if (!rc)
-		rc = xkd_arg_done(a, err);
-	if (!rc && (!count || count > STEPS_MAX))
-		rc = xkd_err_set(err, XKD_SYNTAX, "a count from 1 to 0n%d is wanted", STEPS_MAX);
-	for (uint64_t i = 0; !rc && i < count; i++) {
-		rc = xkd_cancel_check(&s->cancel, err);
-		if (!rc)
-			rc = xkd_run_step(xkd_session_runner(s), over, &stop, err);
-		xkd_session_stopped(s, s->t->stop_cpu);
-		if (!rc && stop.kind != XKD_STOPPED_STEP)
-			break;
-	}
-	if (rc)
-		return rc;
-	after_stop(s, &stop, &ignored);
-	return ignored ? go_loop(s, NULL, 0, err) : XKD_OK;
-}
-
-static enum xkd_rc p_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
-{
-	return steps(s, a, true, err);
-}
-
-static enum xkd_rc t_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
-{
-	return steps(s, a, false, err);
-}
-
-static enum xkd_rc gu_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
-{
-	struct xkd_stop stop = { .kind = XKD_STOPPED_STEP };
 	bool again;
-	enum xkd_rc rc = xkd_arg_done(a, err);
 
-	if (!rc)
-		rc = xkd_run_finish(xkd_session_runner(s), &stop, err);
-	xkd_session_stopped(s, s->t->stop_cpu);
-	if (rc)
-		return rc;
-	after_stop(s, &stop, &again);
+	after_stop(s, stop, &again);
 	return again ? go_loop(s, NULL, 0, err) : XKD_OK;
 }
 
@@ -225,15 +178,10 @@ static const struct xkd_cmd rows[] = {
 	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
 	  "runs the target until a breakpoint, an address given here, or Ctrl-C", g_cmd, NULL,
 	  "continue cont" },
+	{ "gh gn", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
+	  "as g: a kernel's exceptions are its own, there is nothing to mark as handled", g_cmd, NULL, NULL },
 	{ "gc", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
 	  "resumes from a breakpoint's command string the way the stop was reached", g_cmd, NULL, NULL },
-	{ "gu", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
-	  "runs until the chosen frame's function has returned (this task, this stack)", gu_cmd, NULL,
-	  "finish" },
-	{ "p", "[count]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
-	  "steps one instruction, over calls", p_cmd, NULL, "ni nexti" },
-	{ "t", "[count]", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
-	  "steps one instruction, into calls", t_cmd, NULL, "si stepi" },
 	{ "!cpus", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "every CPU: what it does, its task and where it is (~ does the same)", cpus_cmd,
 	  "State: task, idle, user, softirq, irq, nmi; guest: inside a virtual machine;\n"

@@ -18,3 +18,4 @@ libxkd_a_SOURCES += engine/cmd/c_dmesg.c engine/cmd/c_task.c engine/cmd/complete
 	engine/cmd/complete_type.c engine/cmd/shell.c engine/cmd/shell.h engine/cmd/task.h
 libxkd_a_SOURCES += engine/cmd/c_walk.c
 libxkd_a_SOURCES += engine/cmd/c_stacks.c
+libxkd_a_SOURCES += engine/cmd/c_step.c engine/cmd/resume.h

@@ -61,6 +61,7 @@ struct xkd_session {
 
 	/* a breakpoint's command string is running: a resuming command ends it, and the loop that runs
 	 * it resumes (run from inside it would nest a level a hit) */
+	bool step_lines; /* l+t */
 	bool in_bp_cmds, resume_wanted;
 
 	/* sources: where to look, and where ls goes on */

@@ -27,6 +27,11 @@ enum xkd_rc xkd_eval(const struct xkd_ctx *ctx, const struct xkd_env *env, enum 
 enum xkd_rc xkd_eval_u64(const struct xkd_ctx *ctx, const struct xkd_env *env,
 			 enum xkd_syntax syntax, const char *text, const char **end,
 			 struct xkd_arena *arena, uint64_t *num, struct xkd_err *err) XKD_MUST;
+/* All places of "file.c:123" or "mod!file.c:123": one for each function and inlined copy that has the
+ * line, in every module that knows the file. NOTFOUND when there is none; fn returns false to stop. */
+enum xkd_rc xkd_source_places(struct xkd_target *t, const char *spec,
+			      bool (*fn)(void *arg, uint64_t addr), void *arg,
+			      struct xkd_err *err) XKD_MUST;
 /* A C type name: "struct kvm_io_bus", "kvm_io_bus", "kvm!kvm_io_bus *", "unsigned long [4]". */
 enum xkd_rc xkd_parse_type(const struct xkd_ctx *ctx, const char *text, const char **end,
 			   const struct xkd_type **type, struct xkd_module **mod,

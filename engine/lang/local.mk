@@ -11,3 +11,4 @@ libxkd_a_SOURCES += \
 	engine/lang/scope.c engine/lang/scope.h engine/lang/type_parse.c engine/lang/value.c
 libxkd_a_SOURCES += engine/lang/prog.c engine/lang/prog.h
 libxkd_a_SOURCES += engine/lang/known.c
+libxkd_a_SOURCES += engine/lang/source.c

@@ -1,14 +1,11 @@
-/* Breakpoint editing: resolving what a user typed to places. One on a module that is not loaded
- * waits for it; on a loaded module that lacks the symbol it fails at once. */
+/* Breakpoint editing: added, cleared, enabled, and kept up with modules and boots. What a spec means
+ * is found in resolve.c. */
 #include "engine/run/run.h"
 #include "base/str.h"
 
 #include "engine/run/place.h"
-#include <ctype.h>
-#include <elf.h>
+#include "engine/run/run_int.h"
 #include <string.h>
-
-#define PATTERN_MAX 1000
 
 struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id)
 {
@@ -35,102 +32,6 @@ void xkd_bkpts_fini(struct xkd_bkpts *all)
 	xkd_vec_fini(&all->list);
 	xkd_vec_fini(&all->placed);
 	xkd_vec_fini(&all->early);
-}
-
-struct collect {
-	struct xkd_bkpt *b;
-	size_t skipped;
-};
-
-static bool collect_one(void *arg, const struct xkd_symref *sym)
-{
-	struct collect *c = arg;
-
-	if (sym->type != STT_FUNC)
-		return true;
-	for (size_t i = 0; i < c->b->locs.n; i++)
-		if (c->b->locs.p[i] == sym->addr)
-			return true;
-	if (c->b->locs.n == PATTERN_MAX) {
-		c->skipped++;
-		return true;
-	}
-	*xkd_vec_push(&c->b->locs) = sym->addr;
-	return true;
-}
-
-/* Does the spec name a module that is not loaded? */
-static bool module_missing(struct xkd_run *r, const char *spec)
-{
-	const char *bang = strchr(spec, '!');
-	char mod[128];
-
-	if (!bang || bang == spec || (size_t)(bang - spec) >= sizeof(mod))
-		return false;
-	memcpy(mod, spec, (size_t)(bang - spec));
-	mod[bang - spec] = 0;
-	return mod[strspn(mod, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == 0 &&
-	       !xkd_target_mod_named(r->t, mod);
-}
-
-/* Before a kernel is there every name waits for it; numbers and registers do not. */
-static bool awaits_name(struct xkd_run *r, const char *spec)
-{
-	uint64_t v;
-
-	return !xkd_target_kernel(r->t) && r->t->awaits_kernel &&
-	       (isalpha((unsigned char)*spec) || *spec == '_' || *spec == '*') &&
-	       !xkd_parse_u64(spec, 16, &v);
-}
-
-static enum xkd_rc resolve(struct xkd_run *r, struct xkd_bkpt *b, struct xkd_err *err)
-{
-	struct xkd_symref sym;
-	struct xkd_ctx bare;
-	uint64_t addr;
-	enum xkd_rc rc;
-
-	xkd_vec_reset(&b->locs);
-	b->deferred = false;
-	if (awaits_name(r, b->spec)) {
-		b->named = b->deferred = true;
-		return XKD_OK;
-	}
-	if (b->pattern) {
-		struct collect c = { b, 0 };
-
-		xkd_sym_glob(r->t, b->spec, collect_one, &c);
-		if (c.skipped)
-			return xkd_err_set(err, XKD_UNSUPPORTED,
-					   "'%s' matches %zu functions, more than %d", b->spec,
-					   b->locs.n + c.skipped, PATTERN_MAX);
-		if (b->locs.n)
-			return XKD_OK;
-		return xkd_err_set(err, XKD_NOTFOUND, "no function matches '%s'", b->spec);
-	}
-	if (module_missing(r, b->spec)) {
-		b->named = b->deferred = true;
-		return XKD_OK;
-	}
-	/* A plain name first: every place of that name, as a person expects of static functions. */
-	rc = xkd_sym_named(r->t, b->spec, &sym, err);
-	if (rc == XKD_OK || rc == XKD_AMBIGUOUS) {
-		struct collect c = { b, 0 };
-
-		b->named = true;
-		xkd_sym_glob(r->t, b->spec, collect_one, &c);
-		if (!b->locs.n || b->kind > XKD_BP_HW) {
-			xkd_vec_reset(&b->locs);
-			*xkd_vec_push(&b->locs) = sym.addr;
-		}
-		return XKD_OK;
-	}
-	xkd_ctx_bare(r->t, &bare);
-	rc = xkd_eval_u64(r->ctx ? r->ctx : &bare, r->env, XKD_MASM, b->spec, NULL, r->arena, &addr, err);
-	if (rc)
-		return rc;
-	*xkd_vec_push(&b->locs) = addr;
-	return XKD_OK;
 }
 
 static unsigned free_id(struct xkd_run *r)
@@ -163,7 +64,7 @@ enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto
 	b->cond = proto->cond ? xkd_strdup(proto->cond) : NULL;
 	b->enabled = true;
 	b->left = b->passes;
-	rc = resolve(r, b, err);
+	rc = xkd_bkpt_resolve(r, b, false, err);
 	if (!rc) {
 		if (id >= 0 && xkd_bkpt_find(r->bkpts, (unsigned)id))
 			rc = xkd_bkpt_del(r, (unsigned)id, err);
@@ -208,6 +109,31 @@ enum xkd_rc xkd_bkpt_enable(struct xkd_run *r, unsigned id, bool on, struct xkd_
 	return xkd_place_sync(r, err);
 }
 
+/* The inlined copies, once the index is there. */
+void xkd_bkpt_late(struct xkd_run *r)
+{
+	struct xkd_err err = XKD_ERR_INIT;
+	bool any = false;
+
+	for (size_t i = 0; i < r->bkpts->list.n; i++) {
+		struct xkd_bkpt *b = r->bkpts->list.p[i];
+		size_t had = b->locs.n;
+
+		if (!b->awaits_index || !xkd_target_kernel(r->t))
+			continue;
+		if (xkd_bkpt_resolve(r, b, true, &err) || b->locs.n <= had)
+			continue;
+		any = true;
+		xkd_out(r->out, "Breakpoint %u: %zu inlined %s of %s added", b->id, b->locs.n - had,
+			b->locs.n - had == 1 ? "copy" : "copies", b->spec);
+		xkd_out_end(r->out);
+	}
+	if (any && xkd_place_sync(r, &err)) {
+		xkd_out_st(r->out, XKD_ST_ERR, "%s", err.msg);
+		xkd_out_end(r->out);
+	}
+}
+
 void xkd_bkpt_refresh(struct xkd_run *r)
 {
 	struct xkd_err err = XKD_ERR_INIT;
@@ -219,7 +145,7 @@ void xkd_bkpt_refresh(struct xkd_run *r)
 		/* Bare addresses stay; names follow their modules. */
 		if (!b->deferred && !b->pattern && !b->named && !strpbrk(b->spec, "!_") && b->locs.n)
 			continue;
-		if (resolve(r, b, &err)) {
+		if (xkd_bkpt_resolve(r, b, true, &err)) {
 			b->deferred = true;
 			continue;
 		}

@@ -12,6 +12,7 @@ struct xkd_bkpt {
 	bool deferred; /* bu: the module is not there yet */
 	bool named;    /* spec is a symbol: its place follows the kernel to another boot */
 	bool pattern;  /* bm: spec is a pattern, every match a location */
+	bool awaits_index; /* inlined copies may come once the module is indexed */
 	enum xkd_bp_kind kind;
 	unsigned size; /* of a watch; 1 otherwise */
 	char *spec;    /* as typed: symbol or expression */

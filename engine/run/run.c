@@ -347,7 +347,10 @@ enum xkd_rc xkd_run_until(struct xkd_run *r, const struct xkd_until *u, struct x
 			  struct xkd_err *err)
 {
 	struct xkd_err sync_err = XKD_ERR_INIT;
-	enum xkd_rc rc = run_loop(r, u, stop, err);
+	enum xkd_rc rc;
+
+	xkd_bkpt_late(r);
+	rc = run_loop(r, u, stop, err);
 
 	if (r->t->lost) {
 		r->bkpts->placed.n = 0;

@@ -24,6 +24,12 @@ enum xkd_rc xkd_run_await(struct xkd_run *r, struct xkd_err *err) XKD_MUST;
 void xkd_run_unawait(struct xkd_run *r);
 /* Is addr such a place and still no kernel known? Then it is taken out. */
 bool xkd_run_false_start(struct xkd_run *r, uint64_t addr);
+/* resolve.c. Fills b->locs from b->spec, or sets b->deferred. again: not typed just now, so that no
+ * index is started for it. */
+enum xkd_rc xkd_bkpt_resolve(struct xkd_run *r, struct xkd_bkpt *b, bool again,
+			     struct xkd_err *err) XKD_MUST;
+/* bkpt.c. Adds what an index that is there by now knows. */
+void xkd_bkpt_late(struct xkd_run *r);
 /* quick.c. Lets a hit that certainly concerns nobody pass; true: the target runs again. */
 bool xkd_run_quick(struct xkd_run *r, const struct xkd_until *u, const struct xkd_event *ev);
 /* Carries the instruction in bytes out for a CPU; go: and lets everything run. False: it is to be
