@@ -22,7 +22,7 @@ def symbol_files(g, slide, modules=("kvm", "kvm_amd")):
     for m in modules:
         ko = rig.module_debug(g.kernel, m.replace("_", "[-_]"))
         places = {s: a for s, a in truth.sections(g, m)
-                  if s.startswith((".text", ".data", ".bss", ".rodata", ".noinstr", ".init.text"))}
+                  if s.startswith((".text", ".data", ".bss", ".rodata", ".noinstr", ".init.text", ".exit.text"))}
         if ko and ".text" in places:
             commands.append(f"add-symbol-file {ko} " + " ".join(f"-s {s} {a}" for s, a in places.items()))
     return commands

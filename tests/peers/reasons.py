@@ -5,8 +5,12 @@ ADDR2LINE_FILE = ("addr2line (BFD 2.40) takes the file's number of a DWARF 5 lin
                   "another file, or the unit's; gdb's line table has xkd's file and line")
 ADDR2LINE_ROW = ("several rows of the line table have the address; gdb's is xkd's file, and the line "
                  "is gdb's or addr2line's")
+ADDR2LINE_KEPT = ("addr2line has no line either when it is asked of this address alone: among many it "
+                  "takes an earlier answer's unit for the padding before a function")
 GDB_ROW = ("several rows of the line table have the address and gdb takes another one of them; "
            "addr2line has xkd's")
+GDB_ENDS = ("gdb's stack ends at an entry from assembly, which has no CFI; as far as it goes it is xkd's, "
+            "whose goes on by ORC")
 DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr) without the slide; "
               "the values differ by just the slide and xkd's lies in the kernel's image by /proc/kallsyms")
 

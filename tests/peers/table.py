@@ -6,7 +6,7 @@ usage: table.py [--only q_names,q_lines ...] [--write FILE] [--json FILE] [--rea
 
 A kernel's guest answers all questions but q_break, which has a guest with one CPU. What a question
 has told is kept when another one fails. --json keeps the results, --read takes those of an earlier
-run first: a table can be made of several. Exit status 1 where anything differs unexplained."""
+run first: a table can be made of several, and the later answer to a question counts. Exit status 1 where anything differs unexplained."""
 import argparse
 import importlib
 import json
@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import rig  # noqa: E402
 from tally import Tally  # noqa: E402
 
-QUESTIONS = ("q_modules", "q_names", "q_lines", "q_types", "q_dump", "q_crash", "q_break")
+QUESTIONS = ("q_modules", "q_names", "q_lines", "q_types", "q_dump", "q_cpus", "q_crash", "q_break")
 ONE_CPU = {"q_break"}
 
 
@@ -78,11 +78,18 @@ def markdown(results, release, command):
            "one because a second witness has xkd's answer (reasons below); `-` means that the peer cannot "
            "answer there. What is asked is chosen at random anew each time.", "",
            "| question | peer | " + " | ".join(kernels) + " |", "|---|---|" + "---|" * len(kernels)]
+    rows.sort(key=lambda row: order(*row))
     for q, p in rows:
         out.append(f"| {q} | {p} | " + " | ".join(cell(by[q, p].get(k)) for k in kernels) + " |")
     out += ["", "Kernels: " + ", ".join(f"{k} is {release[k]}" for k in kernels) + ".", ""]
     out += notes(results)
     return "\n".join(out) + "\n"
+
+
+def order(question, peer):
+    """What needs least of the guest comes first; a question's peers stand together."""
+    words = ("bases", "addresses", "lines", "sizes", "parameters", "stacks of", "stacks at", "the guest goes")
+    return next((i for i, w in enumerate(words) if question.startswith(w)), len(words)), question, peer
 
 
 def notes(results):
@@ -122,7 +129,8 @@ def main():
             old = json.load(f)
         release.update(old["release"])
         for k, tallies in old["results"].items():
-            results.setdefault(k, []).extend(tallies)
+            again = {(t["question"], t["peer"]) for t in tallies}
+            results[k] = [t for t in results.get(k, []) if (t["question"], t["peer"]) not in again] + tallies
     for k in a.kernels:
         name, path = k.split("=", 1)
         release[name] = os.path.basename(path)
