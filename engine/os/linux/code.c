@@ -26,15 +26,17 @@ static struct xkd_code *add(struct xkd_linux *lx, uint64_t start, uint64_t size,
 static void each(struct xkd_target *t, uint64_t head, uint64_t off,
 		 void (*fn)(struct xkd_target *t, uint64_t elem))
 {
+	uint64_t p, seen = 0; /* an element met at the last power of two: again, it is a circle */
 	struct xkd_err ignored;
-	uint64_t p;
 
 	if (xkd_kread_u(t, head, 8, &p, &ignored))
 		return;
-	for (size_t i = 0; p && p != head && i < CODES_MAX; i++) {
+	for (size_t i = 1; p && p != head && p != seen && i < CODES_MAX; i++) {
 		if (xkd_cancel_check(t->cancel, &ignored))
 			return;
 		fn(t, p - off);
+		if (!(i & (i - 1)))
+			seen = p;
 		if (xkd_kread_u(t, p, 8, &p, &ignored))
 			return;
 	}
