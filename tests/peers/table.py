@@ -61,8 +61,8 @@ def cell(t):
     return text + (f" +{accepted}" if accepted else "")
 
 
-def markdown(results, release, command):
-    """results: {kernel: [tally as a dict]}."""
+def markdown(results, release, command, runs):
+    """results: {kernel: [tally as a dict]}; runs: how many they come of."""
     kernels = list(results)
     rows, by = [], {}
     for k in kernels:
@@ -74,8 +74,10 @@ def markdown(results, release, command):
     out = ["# Peers", "",
            "xkd and others were asked the same of the same guests (QEMU, TCG; Debian's stock kernels) and "
            "had to give the same answer. This page is made by", "", f"    {command}", "",
-           "Cells are agreed/asked; `+N` are answers where the peer is known to be wrong, accepted one by "
-           "one because a second witness has xkd's answer (reasons below); `-` means that the peer cannot "
+           *([f"These figures are of {runs} runs, put together with `tests/peers/table.py --read`.", ""]
+             if runs > 1 else []),
+           "Cells are agreed/asked; `+N` are answers that differ by a known slip of the peer's, proved for "
+           "each of them (reasons below); `-` means that the peer cannot "
            "answer there. What is asked is chosen at random anew each time.", "",
            "| question | peer | " + " | ".join(kernels) + " |", "|---|---|" + "---|" * len(kernels)]
     rows.sort(key=lambda row: order(*row))
@@ -100,12 +102,12 @@ def notes(results):
                 reasons[reason] = reasons.get(reason, 0) + n
             if t["unable"]:
                 unable.append(f"- {k}, {t['question']}, {t['peer']}: {t['unable']}")
-            unable += [f"- {k}, {t['question']}, {t['peer']}, {n} times: {why}"
+            unable += [f"- {k}, {t['question']}, {t['peer']}, {n} of them: {why}"
                        for why, n in t.get("silent", {}).items()]
             differ += [f"- {k}, {t['question']}, {t['peer']}: `{d}`" for d in t["differ"]]
     out = []
     if reasons:
-        out += ["## Accepted", ""] + [f"- {n} times: {why}" for why, n in sorted(reasons.items())] + [""]
+        out += ["## Accepted", ""] + [f"- {n}: {why}" for why, n in sorted(reasons.items())] + [""]
     if unable:
         out += ["## Not answered", ""] + unable + [""]
     out += ["## Differences without an explanation", ""] + (differ or ["None."])
@@ -139,7 +141,7 @@ def main():
     if a.json:
         with open(a.json, "w") as f:
             json.dump({"results": results, "release": release}, f, indent=1)
-    text = markdown(results, release, a.command)
+    text = markdown(results, release, a.command, len(a.read) + bool(a.kernels))
     if a.write:
         with open(a.write, "w") as f:
             f.write(text)
