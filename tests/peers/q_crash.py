@@ -46,6 +46,11 @@ def compare_stacks(t, pids, theirs, texts):
             t.agree()
 
 
+def last_words(text):
+    """What crash said at last, without its own addresses."""
+    return " ".join(text.split("[/usr/")[0].split())[-160:]
+
+
 def ask(g, r, count=200):
     tallies = [Tally(q, "crash") for q in (BASES, STRUCTS, STACKS)]
     if not crashpeer.here():
@@ -59,7 +64,7 @@ def ask(g, r, count=200):
                                     ["mod", *(f"struct -o {n}" for n in names), *(f"bt {p}" for p in pids)])
         if theirs is None:
             for t in tallies:
-                t.cannot("crash does not read the dump: " + " ".join(why.split())[-160:])
+                t.cannot("crash does not read the dump: " + last_words(why))
             return tallies
         texts = run(g, ["lm", *(f"dt -v lk!{n}" for n in names),
                         *(c for p in pids for c in (f".task {p}", "k"))], tallies[0])
