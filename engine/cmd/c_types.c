@@ -196,7 +196,7 @@ static enum xkd_rc address(struct dt *d, struct xkd_args *a, struct xkd_err *err
 		return xkd_err_syntax(err, (int)(a->p - a->line), "the address is too long");
 	if (local_address(d, word, &d->addr))
 		return XKD_OK;
-	if (strstr(word, "->")) {
+	if (strstr(word, "->") && strncmp(word, "@@", 2)) {
 		rc = xkd_eval_u64(&d->ctx, &d->s->env, XKD_CXX, word, NULL, &d->s->cmd_arena, &d->addr,
 				  err);
 		if (rc == XKD_SYNTAX && err && err->pos >= 0)

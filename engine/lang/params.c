@@ -1,4 +1,4 @@
-/* Parameters of a frame's function for kp and kP, and the table of counters of flexible arrays. */
+/* Parameters of a frame's function for kp and kP. */
 #include "base/str.h"
 #include "engine/lang/print_int.h"
 #include "engine/lang/scope.h"
@@ -36,27 +36,4 @@ void xkd_print_params(const struct xkd_ctx *ctx, struct xkd_buf *out, bool multi
 	}
 	xkd_buf_fini(&text);
 	xkd_arena_fini(&arena);
-}
-
-static const struct {
-	const char *type, *array, *counter;
-} counters[] = {
-	{ "kvm_io_bus", "range", "dev_count" },
-	{ "kvm_irq_routing_table", "map", "nr_rt_entries" },
-	{ "group_info", "gid", "ngroups" },
-	{ "kvm_memslots", "memslots", "used_slots" },
-};
-
-bool xkd_flexible_count(const struct xkd_ctx *ctx, const struct xkd_value *parent,
-			const char *member, uint64_t *n)
-{
-	const struct xkd_type *s = parent ? xkd_lang_strip(ctx, parent->mod, parent->type) : NULL;
-	struct xkd_value v;
-
-	for (size_t i = 0; s && s->name && i < XKD_COUNT(counters); i++)
-		if (!strcmp(s->name, counters[i].type) && !strcmp(member, counters[i].array) &&
-		    !xkd_value_member(ctx, parent, counters[i].counter, &v, NULL) &&
-		    !xkd_value_u64(ctx, &v, n, NULL))
-			return (int64_t)*n >= 0 && *n < 1 << 20;
-	return false;
 }

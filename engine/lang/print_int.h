@@ -19,9 +19,6 @@ bool xkd_text_chars(const struct xkd_ctx *ctx, const struct xkd_value *v, struct
 /* A struct that stands for one number (atomic_t, refcount_t): its name and the number inside. */
 const char *xkd_counter_name(const struct xkd_ctx *ctx, struct xkd_module *mod,
 			     const struct xkd_type *type);
-/* How many elements a flexible array of this struct has, by a counter beside it; false: not known. */
-bool xkd_flexible_count(const struct xkd_ctx *ctx, const struct xkd_value *parent,
-			const char *member, uint64_t *n);
 /* A struct of the kernel in a few words ("cpumask 0-3", "list_head [ a - b ] (2 entries)"); false: it
  * is none that known.c knows. */
 bool xkd_text_known(const struct xkd_ctx *ctx, const struct xkd_value *v, struct xkd_buf *out);

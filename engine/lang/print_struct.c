@@ -6,6 +6,7 @@
 #include "base/cancel.h"
 #include "base/str.h"
 #include "engine/lang/print_int.h"
+#include "engine/os/os.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -218,10 +219,9 @@ static enum xkd_rc below(struct printer *p, const struct xkd_type *type, const s
 	return rc;
 }
 
-static enum xkd_rc elements(struct printer *p, const struct xkd_type *s, const struct xkd_value *v,
-			    uint64_t n, int depth)
+static enum xkd_rc elements(struct printer *p, const struct xkd_value *v, uint64_t n, int depth,
+			    const struct filter *f)
 {
-	static const struct filter all = { 0 };
 	enum xkd_rc rc = XKD_OK;
 
 	for (uint64_t i = 0; !rc && i < n && i < ELEMENTS; i++) {
@@ -242,11 +242,61 @@ static enum xkd_rc elements(struct printer *p, const struct xkd_type *s, const s
 		xkd_out_text(p->out, XKD_ST_NUM, "value", b.s);
 		end_row(p);
 		xkd_buf_fini(&b);
-		if ((depth > 0 || p->o->block) && !xkd_known_whole(p->ctx, p->mod, e.type))
-			rc = below(p, e.type, &e, depth - 1, &all);
+		if ((depth > 0 || p->o->block || f->fields) &&
+		    !xkd_known_whole(p->ctx, p->mod, e.type))
+			rc = below(p, e.type, &e, depth - 1, f);
 	}
-	(void)s;
 	return rc;
+}
+
+#define COUNT_MAX (1 << 20)
+
+/* How many elements a flexible array has, by the counter beside it; *by names it. False: no counter is
+ * known, or what it says is no count. */
+static bool flexible_count(const struct xkd_ctx *ctx, const struct xkd_value *parent,
+			   const char *array, uint64_t *n, const char **by)
+{
+	const struct xkd_type *s = parent ? xkd_lang_strip(ctx, parent->mod, parent->type) : NULL;
+	const struct xkd_counted *c = s && s->name && ctx->t ? ctx->t->os->counted : NULL;
+
+	for (; c && c->type; c++) {
+		struct xkd_value v = *parent, m;
+		const char *p = c->counter;
+		char part[64];
+
+		if (strcmp(s->name, c->type) || strcmp(array, c->array))
+			continue;
+		for (size_t len; *p; p += len + (p[len] == '.')) {
+			len = strcspn(p, ".");
+			snprintf(part, sizeof(part), "%.*s", (int)len, p);
+			if (xkd_value_member(ctx, &v, part, &m, NULL))
+				return false;
+			v = m;
+		}
+		if (xkd_value_u64(ctx, &v, n, NULL))
+			return false;
+		*by = c->counter;
+		if (*n >= COUNT_MAX)
+			return false;
+		*n += c->plus;
+		return true;
+	}
+	return false;
+}
+
+/* Behind "[0] T" of a flexible array whose elements cannot be shown by themselves: why. */
+static void flexible_text(struct printer *p, const char *name, const struct xkd_value *parent,
+			  int depth, struct xkd_buf *b)
+{
+	const char *by = NULL;
+	uint64_t n;
+
+	if (flexible_count(p->ctx, parent, name, &n, &by))
+		return;
+	if (by)
+		xkd_buf_printf(b, " (%s is no count)", by);
+	else if (depth > 0 && !p->o->array_max)
+		xkd_buf_str(b, " (no counter is known: -aN shows N)");
 }
 
 static enum xkd_rc array_below(struct printer *p, const struct xkd_type *s, const char *name,
@@ -255,21 +305,22 @@ static enum xkd_rc array_below(struct printer *p, const struct xkd_type *s, cons
 {
 	const struct xkd_type *e;
 	struct xkd_value first;
+	const char *by;
 	uint64_t n = s->nelem, counted;
 
 	if (xkd_lang_target(p->ctx, p->mod, s, &e, NULL))
 		return XKD_OK;
 	if (v && !s->nelem) { /* flexible: a counter beside it, or what was asked for */
 		n = p->o->array_max;
-		if (xkd_flexible_count(p->ctx, parent, name, &counted) &&
+		if (flexible_count(p->ctx, parent, name, &counted, &by) &&
 		    (counted < n || !p->o->array_max))
 			n = counted;
-		if (p->o->array_max || depth > 0)
-			return elements(p, s, v, n, depth);
+		if (p->o->array_max || depth > 0 || f->fields)
+			return elements(p, v, n, depth, f);
 		return XKD_OK;
 	}
 	if (v && p->o->array_max)
-		return elements(p, s, v, n < p->o->array_max ? n : p->o->array_max, depth);
+		return elements(p, v, n < p->o->array_max ? n : p->o->array_max, depth, f);
 	if (depth <= 0 && !p->o->block && !f->fields)
 		return XKD_OK;
 	/* the first one stands for all, as in kd */
@@ -325,6 +376,8 @@ static enum xkd_rc member(struct printer *p, const struct xkd_type *owner,
 		return rc;
 	head(p, off, m->name);
 	member_text(p, m, v ? &mv : NULL, pos, &b);
+	if (v && s->kind == XKD_T_ARRAY && !s->nelem)
+		flexible_text(p, m->name, v, depth, &b);
 	xkd_out_text(p->out, XKD_ST_NUM, "value", b.s);
 	end_row(p);
 	xkd_buf_fini(&b);

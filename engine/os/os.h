@@ -23,6 +23,12 @@ struct xkd_logline {
 	size_t len;
 };
 
+/* How long a flexible array is: TYPE.ARRAY has COUNTER (a path) + plus elements. */
+struct xkd_counted {
+	const char *type, *array, *counter; /* type NULL: the end of the table */
+	unsigned plus;
+};
+
 /* Containers of the kernel. */
 enum xkd_walk_kind {
 	XKD_WALK_LIST,	 /* struct list_head */
@@ -139,6 +145,8 @@ struct xkd_os {
 	enum xkd_rc (*dmesg)(struct xkd_target *t,
 			     bool (*fn)(void *arg, const struct xkd_logline *line), void *arg,
 			     struct xkd_err *err);
+	/* Flexible arrays with a counter beside them; NULL: none known. */
+	const struct xkd_counted *counted;
 	/* Every entry of the container at head, in order; fn returns false to stop. A damaged container
 	 * ends with an error after the entries that were found whole. NULL: knows no containers. */
 	enum xkd_rc (*walk)(struct xkd_target *t, enum xkd_walk_kind kind, uint64_t head, bool reverse,

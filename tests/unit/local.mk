@@ -105,3 +105,6 @@ tests_unit_t_trampoline_LDADD = $(XKD_TEST_LIBS)
 tests_unit_t_trampoline_old_SOURCES = tests/unit/t_trampoline.c tests/unit/mock.c tests/unit/mock.h
 tests_unit_t_trampoline_old_CPPFLAGS = $(AM_CPPFLAGS) -DOLD
 tests_unit_t_trampoline_old_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_counted
+tests_unit_t_counted_SOURCES = tests/unit/t_counted.c
+tests_unit_t_counted_LDADD = $(XKD_TEST_LIBS)

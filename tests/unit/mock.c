@@ -204,7 +204,8 @@ static enum xkd_rc m_percpu(struct xkd_target *t, int cpu, uint64_t *off, struct
 	return XKD_OK;
 }
 
-static const struct xkd_os mock_os = { .name = "mock", .percpu = m_percpu, .walk = linux_walk_all };
+static const struct xkd_os mock_os = { .name = "mock", .percpu = m_percpu, .walk = linux_walk_all,
+				     .counted = linux_counted };
 
 struct xkd_target *mock_open(void)
 {

@@ -119,6 +119,10 @@ static struct {
 } p_bus_store = { { .dev_count = 2 },
 		  { { 0x20, 2, &p_dev }, { 0x61, 4, &p_dev }, { 9, 9, NULL } } };
 struct kvm_io_bus *p_bus = &p_bus_store.bus;
+struct p_open {
+	int n;
+	char text[];
+} p_open_store = { 1 }, *p_open = &p_open_store;
 int p_matrix[2][2] = { { 1, 2 }, { 3, 4 } };
 enum p_bus p_odd = (enum p_bus)77;
 
@@ -426,11 +430,20 @@ static void arrays(void)
 		   "      +0x008 len              : 0n4\n"
 		   "      +0x010 dev              : 0x%s p_dev lk!p_dev\n",
 		   A(&p_dev), A(&p_dev)));
+	prints(FIELDS, "*p_bus", &(struct xkd_print_opts){ .nfields = 1, .fields = { "range.len" } },
+	       "   +0x008 range            : [0] p_range\n"
+	       "    [00] p_range\n"
+	       "      +0x008 len              : 0n2\n"
+	       "    [01] p_range\n"
+	       "      +0x008 len              : 0n4\n");
 	p_bus_store.bus.dev_count = -1; /* a foreign counter is not trusted */
 	prints(FIELDS, "*p_bus", &(struct xkd_print_opts){ .depth = 1 },
 	       "   +0x000 dev_count        : 0n-1\n"
 	       "   +0x004 ioeventfd_count  : 0n0\n"
-	       "   +0x008 range            : [0] p_range\n");
+	       "   +0x008 range            : [0] p_range (dev_count is no count)\n");
+	prints(FIELDS, "*p_open", &(struct xkd_print_opts){ .depth = 1 },
+	       "   +0x000 n                : 0n1\n"
+	       "   +0x004 text             : [0] Char (no counter is known: -aN shows N)\n");
 	p_bus_store.bus.dev_count = 2;
 	prints(FIELDS, "p_all",
 	       &(struct xkd_print_opts){ .array_max = 2, .nfields = 1, .fields = { "many" } },

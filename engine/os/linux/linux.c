@@ -98,5 +98,6 @@ const struct xkd_os xkd_os_linux = {
 	.stack_at = linux_stack_at,
 	.dmesg = linux_dmesg,
 	.walk = linux_walk_all,
+	.counted = linux_counted,
 	.describe = linux_describe,
 };

@@ -132,6 +132,8 @@ bool linux_stack_at(struct xkd_target *t, int cpu, uint64_t task, uint64_t sp, s
 /* --- dmesg.c --- */
 enum xkd_rc linux_dmesg(struct xkd_target *t, bool (*fn)(void *arg, const struct xkd_logline *line),
 			void *arg, struct xkd_err *err);
+/* --- counted.c --- */
+extern const struct xkd_counted linux_counted[];
 /* --- walk*.c: containers; as xkd_os.walk --- */
 enum xkd_rc linux_walk_all(struct xkd_target *t, enum xkd_walk_kind kind, uint64_t head, bool reverse,
 			   bool (*fn)(void *arg, const struct xkd_walk_item *item), void *arg,
