@@ -291,8 +291,9 @@ static enum xkd_rc nothing(struct xkd_session *s, const char *pattern, struct xk
 		snprintf(mod, sizeof(mod), "%.*s", (int)(bang - pattern), pattern);
 		m = xkd_target_mod_named(s->t, mod);
 		if (!m && !xkd_is_glob(mod))
-			return xkd_err_set(err, XKD_NOTFOUND, "no module '%s' (lm lists them)",
-					   mod);
+			return xkd_err_set(err, XKD_NOTFOUND, "no module '%s' (lm lists them)%s",
+					   mod, xkd_builtin_in(s->t, mod) ?
+							", and nothing built in matches" : "");
 		if (m && !xkd_target_mod_image(s->t, m))
 			return xkd_err_set(err, XKD_NOTFOUND, "%s has no symbols: %s", m->name,
 					   m->why);

@@ -20,9 +20,16 @@ enum xkd_rc xkd_sym_at(struct xkd_target *t, uint64_t addr, struct xkd_symref *s
  * before modules', global before local). NOTFOUND offers near names in the message. */
 enum xkd_rc xkd_sym_named(struct xkd_target *t, const char *name, struct xkd_symref *sym,
 			  struct xkd_err *err) XKD_MUST;
-/* All that match "modpat!pat" or "pat" (all modules). */
+/* All that match "modpat!pat" or "pat" (all modules). A module that is not loaded may be built in. */
 void xkd_sym_glob(struct xkd_target *t, const char *pattern,
 		  bool (*fn)(void *arg, const struct xkd_symref *sym), void *arg);
+/* --- builtin.c --- */
+/* The kernel, when no module of this name is loaded: what is built in may have it. */
+struct xkd_module *xkd_builtin_in(struct xkd_target *t, const char *mod);
+/* Is what stands at iaddr of the kernel from a source folder or file that is called mod? */
+bool xkd_builtin_has(struct xkd_target *t, struct xkd_module *k, const char *mod, const char *name,
+		     uint64_t iaddr, bool code);
+
 /* "kvm!kvm_io_bus_write+0x12"; the bare address when nothing is near (64 KiB). Appends. */
 void xkd_sym_format(struct xkd_target *t, uint64_t addr, struct xkd_buf *out);
 /* For call sites: pc - 1 is looked up, pc's offset is shown. */

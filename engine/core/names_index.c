@@ -15,7 +15,9 @@ bool xkd_mod_indexed(struct xkd_target *t, struct xkd_module *m)
 }
 
 struct walk {
+	struct xkd_target *t;
 	struct xkd_module *m;
+	const char *builtin; /* only what is of this source folder; NULL: all */
 	bool (*fn)(void *arg, const struct xkd_inlref *r);
 	void *arg;
 	bool stop;
@@ -30,6 +32,8 @@ static bool see_func(void *arg, const struct xkd_ixfunc *f)
 				.inlined = f->inlined,
 				.host = f->host };
 
+	if (w->builtin && !xkd_builtin_has(w->t, w->m, w->builtin, f->name, f->addr, true))
+		return true;
 	/* code of sections that are not there (.init.text of a loaded module) is nowhere */
 	if (!xkd_module_to_target(w->m, f->addr, &r.addr))
 		return true;
@@ -65,6 +69,7 @@ enum xkd_rc xkd_inline_glob(struct xkd_target *t, const char *pattern, enum xkd_
 {
 	const char *bang = strchr(pattern, '!'), *name = bang ? bang + 1 : pattern;
 	bool wild = xkd_is_glob(name);
+	struct xkd_module *in;
 	char mod[128] = "";
 
 	*missing = 0;
@@ -72,13 +77,14 @@ enum xkd_rc xkd_inline_glob(struct xkd_target *t, const char *pattern, enum xkd_
 		snprintf(mod, sizeof(mod), "%.*s", (int)(bang - pattern), pattern);
 	if (!strcmp(mod, "vmlinux"))
 		strcpy(mod, "lk");
+	in = xkd_builtin_in(t, mod);
 	for (size_t i = 0; i < t->mods.n; i++) {
-		struct walk w = { t->mods.p[i], fn, arg, false };
+		struct walk w = { t, t->mods.p[i], in ? mod : NULL, fn, arg, false };
 		struct xkd_image *img;
 		struct xkd_index *ix;
 		enum xkd_rc rc;
 
-		if (mod[0] && !xkd_glob(mod, w.m->name, true) &&
+		if (in != w.m && mod[0] && !xkd_glob(mod, w.m->name, true) &&
 		    xkd_target_mod_named(t, mod) != w.m)
 			continue;
 		img = xkd_target_mod_image(t, w.m);

@@ -154,7 +154,9 @@ static const char *split_name(const char *name, char *mod, size_t max)
 }
 
 struct glob_walk {
+	struct xkd_target *t;
 	struct xkd_module *m;
+	const char *builtin; /* only what is of this source folder; NULL: all */
 	bool (*fn)(void *arg, const struct xkd_symref *sym);
 	void *arg;
 	bool stop;
@@ -165,6 +167,9 @@ static bool glob_one(void *arg, const struct xkd_sym *sym)
 	struct glob_walk *w = arg;
 	struct xkd_symref r;
 
+	if (w->builtin && !xkd_builtin_has(w->t, w->m, w->builtin, sym->name, sym->addr,
+					   sym->type == STT_FUNC))
+		return true;
 	if (to_ref(w->m, sym, &r) && !w->fn(w->arg, &r))
 		w->stop = true;
 	return !w->stop;
@@ -177,14 +182,16 @@ void xkd_sym_glob(struct xkd_target *t, const char *pattern,
 	char mod[128];
 	const char *name = split_name(pattern, mod, sizeof(mod));
 	bool wild = xkd_is_glob(name);
+	struct xkd_module *in;
 
 	if (!strcmp(mod, "vmlinux"))
 		strcpy(mod, "lk");
+	in = xkd_builtin_in(t, mod);
 	for (size_t i = 0; i < t->mods.n; i++) {
-		struct glob_walk w = { t->mods.p[i], fn, arg, false };
+		struct glob_walk w = { t, t->mods.p[i], in ? mod : NULL, fn, arg, false };
 		struct xkd_image *img;
 
-		if (mod[0] && !xkd_glob(mod, w.m->name, true) && xkd_target_mod_named(t, mod) != w.m)
+		if (in != w.m && mod[0] && !xkd_glob(mod, w.m->name, true) && xkd_target_mod_named(t, mod) != w.m)
 			continue;
 		img = xkd_target_mod_image(t, w.m);
 		if (!img)
@@ -271,7 +278,8 @@ static enum xkd_rc not_found(struct xkd_target *t, const char *name, const char 
 	size_t len = 0;
 
 	if (mod[0] && !m)
-		return xkd_err_set(err, XKD_NOTFOUND, "no module '%s' is loaded (lm lists them)", mod);
+		return xkd_err_set(err, XKD_NOTFOUND, "no module '%s' is loaded (lm lists them)%s", mod,
+				   xkd_builtin_in(t, mod) ? ", and nothing built in matches" : "");
 	if (m && !xkd_target_mod_image(t, m))
 		return xkd_err_set(err, XKD_NOTFOUND, "%s has no symbols: %.300s", m->name, m->why);
 	snprintf(pattern, sizeof(pattern), "%s%s*", mod, mod[0] ? "!" : "");

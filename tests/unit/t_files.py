@@ -233,6 +233,38 @@ def kinds():
     ok(rc == 3 and "no regular file" in err, "a FIFO does not hang", err)
 
 
+def built_in():
+    """A kernel with KVM in it: kvm!name by the folder of the unit."""
+    for d in ("k/arch/x86/kvm", "k/virt/kvm", "k/kernel"):
+        os.makedirs(d)
+    open("k/arch/x86/kvm/x86.c", "w").write("int kvm_count = 3; static int twice(int n) { return n * 2; }\n"
+        "static __attribute__((noinline)) int init(int n) { return twice(n) + kvm_count; }\n"
+        "int kvm_arch_init(int n) { return init(n); }\n")
+    open("k/virt/kvm/kvm_main.c", "w").write("__attribute__((noinline)) static int init(int n) { return n - 5; }\n"
+        "int kvm_init(int n) { return init(n); }\n")
+    open("k/kernel/fork.c", "w").write("int other_count = 4; int kvm_arch_init(int), kvm_init(int);\n"
+        "static __attribute__((noinline)) int init(int n) { return n + other_count; }\n"
+        "long table __attribute__((section(\"__ksymtab\"), used)) = 1;\n"
+        "__attribute__((section(\".init.text\"), noinline)) int start(int n) { return init(n) + kvm_init(n); }\n"
+        "int main(int n, char **v) { (void)v; return start(n) + kvm_arch_init(n); }\n")
+    p = subprocess.run(["gcc", "-O2", "-g", "-fno-ipa-icf", "-mcmodel=kernel", "-fno-pic", "-no-pie", "-static", "-nostdlib",
+                        "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-Wl,-Ttext-segment=0xffffffff81000000,-e,main,--build-id", "arch/x86/kvm/x86.c", "virt/kvm/kvm_main.c", "kernel/fork.c", "-o", "vmlinux"], cwd="k")
+    if p.returncode:
+        return skip("KVM built in", "the compiler fails")
+    inits = {kd(int(l.split()[0], 16)) for l in run("nm", "k/vmlinux", check=True)[1].splitlines() if l.endswith(" init")}
+    main = kd(symbols("k/vmlinux")["main"])
+    rc, out, err = xkd("k/vmlinux", "-c", "x lk!init; .echo ==; x kvm!init; .echo ==; x fork!init; .echo ==; x kvm!*; .echo ==; x kvm!main; .echo ==; ? kvm!kvm_init; .echo ==; x kvm!twice; .echo ==; x nosuch!init; q")
+    part = out.split("==\n")
+    found = [set(l.split()[0] for l in p.splitlines() if "`" in l and "!init" in l) for p in part]
+    ok(len(inits) == 3 and found[0] == inits, "three functions of one name, as nm", out + err)
+    ok(len(found[1]) == 2 and len(found[2]) == 1 and found[1] | found[2] == inits, "kvm!init: those of arch/x86/kvm and virt/kvm", out + err)
+    ok("kvm_arch_init" in part[3] and "kvm_count" in part[3] and "other_count" not in part[3] and "main" not in part[3], "kvm!*: all of these folders and nothing else", part[3] + err)
+    ok(main not in part[4] and "nothing built in" in part[4], "kvm!main is none", out + err)
+    ok(kd(symbols("k/vmlinux")["kvm_init"]) in part[5], "an expression takes it", out + err)
+    ok("inlined in init" in part[6], "inlined functions, too", out + err)
+    ok("no module 'nosuch'" in part[7], "no folder and no module of a name", out + err)
+
+
 SHARED = """struct inner { int x; union { long l; char c[8]; }; };
 struct outer { struct inner in; unsigned f1:3, f2:5; enum kind { K_A = -1, K_B = 5 } k; struct outer *next;
 	int (*fn)(struct inner *, long); char tail[]; };
@@ -329,6 +361,7 @@ def separate():
     rc, out, err = xkd("sep/p", "-c", "x p!work")
     ok(rc == 1 and "build-id" in err, "another build's debug file is refused", out + err)
     two_files()
+    built_in()
     for tool, ext in (("gzip", "gz"), ("xz", "xz"), ("zstd", "zst")):
         if not shutil.which(tool):
             skip("m.ko." + ext, "no " + tool)
