@@ -48,19 +48,19 @@ static void set_location(struct xkd_dwarf *d, struct xkd_dw_unit *u, Dwarf_Die d
 	if (has) {
 		if (xkd_dw_block(d, has, DW_AT_location, &v->expr, &v->expr_len)) {
 			if (!v->expr_len)
-				v->why_none = "optimized out";
+				v->why_none = "its location is empty";
 		} else if (!xkd_dw_loclist(d, u, has, DW_AT_location, iaddr, &v->expr,
 					   &v->expr_len)) {
-			v->why_none = "no location at this address";
+			v->why_none = "its location list does not cover this address";
 		} else if (!v->expr_len) {
-			v->why_none = "optimized out at this address";
+			v->why_none = "its location list is empty at this address";
 		}
 		if (!v->expr_len)
 			v->expr = NULL;
 	} else if ((has = xkd_dw_origin_with(d, die, DW_AT_const_value))) {
 		set_const(d, has, v);
 	} else {
-		v->why_none = "optimized out";
+		v->why_none = "the debug info gives no location";
 	}
 	xkd_dw_free(has);
 }

@@ -80,7 +80,10 @@ static enum xkd_rc cmd_cxx(struct xkd_session *s, struct xkd_args *a, struct xkd
 	struct xkd_value v;
 	enum xkd_rc rc = eval_rest(s, a, XKD_CXX, &ctx, &v, err);
 
-	return rc ? rc : xkd_print_value(&ctx, &s->out, &v, &o, err);
+	if (rc)
+		return rc;
+	xkd_print_percpu(&s->out, &v);
+	return xkd_print_value(&ctx, &s->out, &v, &o, err);
 }
 
 static void bits_row(struct xkd_session *s, uint64_t num)
@@ -176,8 +179,10 @@ static const struct xkd_cmd rows[] = {
 	  .more = "Locals of the current frame, globals, casts, -> . [] & * sizeof, ?: and "
 		  "assignment:\n"
 		  "?? ((struct kvm_vcpu *)@rdi)->kvm->buses[0], ?? vcpu->vcpu_id, ?? @rax = 5.\n"
-		  "Also container_of(ptr, type, member), offsetof, per_cpu(var, cpu), enumeration\n"
-		  "constants, mod!name, @@masm(...). Numbers are decimal unless 0x.",
+		  "Also container_of(ptr, type, member), offsetof, enumeration constants, mod!name,\n"
+		  "@@masm(...). Numbers are decimal unless 0x. A per-CPU variable is the current\n"
+		  "CPU's copy; another's: ?? per_cpu(runqueues, 1).nr_running, per_cpu_ptr(p, 1),\n"
+		  "this_cpu_ptr(p).",
 	  .foreign = "print inspect output" },
 	{ .name = ".formats",
 	  .args = "expression",

@@ -42,16 +42,26 @@ static enum xkd_rc options(struct xkd_args *a, struct dv *o, struct xkd_err *err
 /* Where: the address of what is in memory, else the place the debug info gives. */
 static void place(struct xkd_out *out, const struct dv *o, const struct xkd_value *v)
 {
-	char text[96] = "";
+	const char *how = v->kind == XKD_V_UNAVAIL ? "" : v->where;
 
 	if (v->kind == XKD_V_MEM)
-		snprintf(text, sizeof(text), "%s", XKD_ADDR(v->addr));
-	else if (v->where[0])
-		snprintf(text, sizeof(text), "%s", v->where);
-	xkd_out_key(out, XKD_ST_ADDR, "where", "%-17s", text);
+		xkd_out_key(out, XKD_ST_ADDR, "where", "%s", XKD_ADDR(v->addr));
+	else /* what is nowhere in memory has its place in the second column, if there is one */
+		xkd_out_key(out, XKD_ST_ADDR, "where", "%-17s", o->how ? "" : how);
 	xkd_out(out, " ");
+	if (o->how && v->kind == XKD_V_MEM && !strchr(how, '['))
+		how = "@ memory";
 	if (o->how)
-		xkd_out(out, "%-18s ", v->where);
+		xkd_out_key(out, XKD_ST_DIM, "place", "%-18s", how);
+	if (o->how)
+		xkd_out(out, " ");
+}
+
+/* In the debug info's own terms, why a variable is nowhere. */
+static void reason(struct xkd_out *out, const struct xkd_local *l)
+{
+	if (l->v.kind == XKD_V_UNAVAIL && l->why_none)
+		xkd_out_key(out, XKD_ST_DIM, "why", " (%s)", l->why_none);
 }
 
 static void text_cell(struct xkd_out *out, enum xkd_style st, const char *key, const char *text,
@@ -88,6 +98,8 @@ static void show(struct xkd_session *s, const struct xkd_ctx *ctx, const struct 
 	xkd_value_brief(ctx, &l->v, true, &b);
 	text_cell(&s->out, l->v.kind == XKD_V_UNAVAIL ? XKD_ST_DIM : XKD_ST_NUM, "value", b.s,
 		  b.len);
+	if (o->how)
+		reason(&s->out, l);
 	xkd_out_end(&s->out);
 	xkd_buf_fini(&b);
 }

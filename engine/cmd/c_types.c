@@ -344,6 +344,7 @@ static enum xkd_rc show_value(struct dt *d, struct xkd_value *v, struct xkd_args
 		return rc;
 	if (d->has_addr)
 		return xkd_err_set(err, XKD_SYNTAX, "it has its own address; give a type instead");
+	xkd_print_percpu(&d->s->out, v);
 	return xkd_print_value(&d->ctx, &d->s->out, v, &d->o, err);
 }
 

@@ -120,21 +120,26 @@ static enum xkd_rc size_of(struct xkd_parser *p, struct xkd_node **n)
 	return xkd_node_join(p, *n);
 }
 
-/* container_of(p, type, member), offsetof(type, member), per_cpu(var, n), per_cpu_ptr(p, n) */
+/* container_of(p, type, member), offsetof(type, member), per_cpu(var, n), per_cpu_ptr(p, n),
+ * this_cpu(var), this_cpu_ptr(p) */
 static enum xkd_rc intrinsic(struct xkd_parser *p, enum xkd_op op, struct xkd_node **n)
 {
+	bool this_cpu = xkd_has_prefix(p->tok.text, "this_cpu");
+
 	*n = xkd_node_new(p, op, p->tok.start);
-	(*n)->num = op == XKD_OP_PER_CPU && !strcmp(p->tok.text, "per_cpu_ptr");
+	(*n)->num = op == XKD_OP_PER_CPU && strstr(p->tok.text, "_ptr");
 	TRY(xkd_lex_next(p));
 	if (!is_op(p, XKD_OP_LPAREN))
 		return xkd_err_syntax(p->err, p->tok.start, "'(' is missing");
 	if (op != XKD_OP_OFFSETOF) {
 		TRY(xkd_lex_next(p));
 		TRY(xkd_parse_cxx_assign(p, &(*n)->a));
-		if (!is_op(p, XKD_OP_COMMA))
+		if (!this_cpu && !is_op(p, XKD_OP_COMMA))
 			return xkd_err_syntax(p->err, p->tok.start, "',' is missing");
 	}
-	if (op == XKD_OP_PER_CPU) {
+	if (op == XKD_OP_PER_CPU && this_cpu) {
+		/* the context's CPU */
+	} else if (op == XKD_OP_PER_CPU) {
 		TRY(xkd_lex_next(p));
 		TRY(xkd_parse_cxx_assign(p, &(*n)->b));
 	} else {
@@ -154,7 +159,8 @@ static enum xkd_rc name(struct xkd_parser *p, struct xkd_node **n)
 	} words[] = {
 		{ "container_of", XKD_OP_CONTAINER_OF },   { "offsetof", XKD_OP_OFFSETOF },
 		{ "__builtin_offsetof", XKD_OP_OFFSETOF }, { "per_cpu", XKD_OP_PER_CPU },
-		{ "per_cpu_ptr", XKD_OP_PER_CPU },
+		{ "per_cpu_ptr", XKD_OP_PER_CPU },	   { "this_cpu", XKD_OP_PER_CPU },
+		{ "this_cpu_ptr", XKD_OP_PER_CPU },
 	};
 
 	if (!strcmp(p->tok.text, "sizeof"))

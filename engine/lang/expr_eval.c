@@ -243,16 +243,35 @@ static enum xkd_rc container(struct xkd_evalctx *e, const struct xkd_node *n, st
 	return XKD_OK;
 }
 
+/* The operand of per_cpu and its kin: a variable as its offset, not as some CPU's copy. */
+static enum xkd_rc percpu_operand(struct xkd_evalctx *e, const struct xkd_node *n,
+				  struct xkd_value *v, struct xkd_err *err)
+{
+	bool outer = e->percpu_raw;
+	enum xkd_rc rc;
+
+	e->percpu_raw = true;
+	rc = xkd_eval_cxx(e, n, v, err);
+	e->percpu_raw = outer;
+	return rc;
+}
+
 static enum xkd_rc per_cpu(struct xkd_evalctx *e, const struct xkd_node *n, struct xkd_value *v,
 			   struct xkd_err *err)
 {
 	struct xkd_target *t = e->ctx->t;
 	struct xkd_value a, cpu;
 	uint64_t num, off;
+	int mine;
 
-	TRY(xkd_eval_cxx(e, n->a, &a, err));
-	TRY(xkd_eval_cxx(e, n->b, &cpu, err));
-	TRY(xkd_eval_at(err, xkd_value_u64(e->ctx, &cpu, &num, err), n->b->pos));
+	TRY(percpu_operand(e, n->a, &a, err));
+	if (n->b) {
+		TRY(xkd_eval_cxx(e, n->b, &cpu, err));
+		TRY(xkd_eval_at(err, xkd_value_u64(e->ctx, &cpu, &num, err), n->b->pos));
+	} else {
+		TRY(xkd_eval_this_cpu(e, &mine, err));
+		num = (uint64_t)mine;
+	}
 	if (!t || !t->os->percpu || num > INT32_MAX)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "per-CPU areas are not known here");
 	TRY(t->os->percpu(t, (int)num, &off, err));

@@ -76,7 +76,7 @@ enum xkd_op {
 	XKD_OP_SIZEOF,	     /* a */
 	XKD_OP_OFFSETOF,     /* tn, b: member path */
 	XKD_OP_CONTAINER_OF, /* a: pointer, tn, b: member path */
-	XKD_OP_PER_CPU,	     /* a: variable or pointer, b: CPU number; num 1: a is a pointer */
+	XKD_OP_PER_CPU,	     /* a: variable or pointer, b: CPU number (NULL: this one); num 1: a is a pointer */
 	XKD_OP_SELF,	     /* the object that a member path starts from */
 	XKD_OP_VVALID,
 	XKD_OP_SCMP,
@@ -161,6 +161,7 @@ struct xkd_evalctx {
 	struct xkd_arena *arena;
 	struct xkd_module *scope; /* module of the code at hand */
 	const struct xkd_value *self; /* XKD_OP_SELF */
+	bool percpu_raw; /* names of per-CPU variables mean their offsets, not this CPU's copy */
 };
 /* The tree of a text, its names told apart by e; it lives in e's arena. end as in xkd_eval. */
 enum xkd_rc xkd_eval_parse(struct xkd_evalctx *e, enum xkd_syntax syntax, const char *text,
@@ -193,4 +194,6 @@ enum xkd_rc xkd_eval_symbol(struct xkd_evalctx *e, const char *name, uint64_t *n
 enum xkd_rc xkd_eval_source(struct xkd_evalctx *e, const char *spec, uint64_t *addr,
 			    struct xkd_err *err) XKD_MUST; /* "kvm!x86.c:123" */
 bool xkd_eval_is_var(struct xkd_evalctx *e, const char *name);
+/* The kernel's number of the context's CPU. */
+enum xkd_rc xkd_eval_this_cpu(struct xkd_evalctx *e, int *cpu, struct xkd_err *err) XKD_MUST;
 #endif

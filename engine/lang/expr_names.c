@@ -166,6 +166,50 @@ static const struct xkd_type *func_type(struct xkd_evalctx *e, const struct xkd_
 	return NULL;
 }
 
+/* A per-CPU variable's symbol is an offset into each CPU's area. */
+static bool is_percpu(struct xkd_target *t, const struct xkd_symref *sym)
+{
+	struct xkd_image *img = t->os->percpu ? xkd_target_mod_image(t, sym->mod) : NULL;
+	const struct xkd_section *sec = NULL;
+	uint64_t iaddr;
+
+	if (img && sym->type == STT_OBJECT && xkd_module_to_image(sym->mod, sym->addr, &iaddr))
+		sec = xkd_image_section_at(img, iaddr);
+	return sec && strstr(sec->name, "percpu");
+}
+
+enum xkd_rc xkd_eval_this_cpu(struct xkd_evalctx *e, int *cpu, struct xkd_err *err)
+{
+	const struct xkd_ctx *ctx = e->ctx;
+
+	if (!ctx->t || ctx->cpu < 0 || (size_t)ctx->cpu >= ctx->t->cpus.n)
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "no CPU runs this; say which one: per_cpu(name, 0)");
+	*cpu = ctx->t->os->cpu_number ? ctx->t->os->cpu_number(ctx->t, ctx->cpu) : ctx->cpu;
+	if (*cpu < 0)
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "the kernel's number of this CPU is not known; say which one: "
+				   "per_cpu(name, 0)");
+	return XKD_OK;
+}
+
+/* The context's CPU's own copy of a per-CPU variable. */
+static enum xkd_rc this_copy(struct xkd_evalctx *e, const char *name, struct xkd_value *v,
+			     struct xkd_err *err)
+{
+	uint64_t off;
+	int cpu;
+	enum xkd_rc rc = xkd_eval_this_cpu(e, &cpu, err);
+
+	if (!rc)
+		rc = e->ctx->t->os->percpu(e->ctx->t, cpu, &off, err);
+	if (rc)
+		return xkd_err_prepend(err, rc, "%s is per-CPU", name);
+	v->addr += off;
+	v->percpu = cpu + 1;
+	return XKD_OK;
+}
+
 /* A function, or a variable; without a type it is void, which every use but & refuses in words. Fails
  * only when the user gave up waiting for the index. */
 static enum xkd_rc symbol_value(struct xkd_evalctx *e, const struct xkd_symref *sym,
@@ -188,7 +232,7 @@ static enum xkd_rc symbol_value(struct xkd_evalctx *e, const struct xkd_symref *
 	if (rc || addr != sym->addr)
 		type = NULL;
 	*v = xkd_value_mem(type ? type : xkd_type_builtin(XKD_BI_VOID), sym->addr, sym->mod);
-	return XKD_OK;
+	return e->percpu_raw || !is_percpu(e->ctx->t, sym) ? XKD_OK : this_copy(e, sym->name, v, err);
 }
 
 enum xkd_rc xkd_eval_name(struct xkd_evalctx *e, const char *name, struct xkd_value *v,

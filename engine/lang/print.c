@@ -264,6 +264,16 @@ enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
 	return XKD_OK;
 }
 
+void xkd_print_percpu(struct xkd_out *out, const struct xkd_value *v)
+{
+	if (!v->percpu || v->kind != XKD_V_MEM)
+		return;
+	xkd_out_key(out, XKD_ST_DIM, "cpu", "per-CPU, of CPU %d", v->percpu - 1);
+	xkd_out(out, " @ ");
+	xkd_out_key(out, XKD_ST_ADDR, "address", "%s", XKD_ADDR(v->addr));
+	xkd_out_end(out);
+}
+
 enum xkd_rc xkd_print_struct_at(const struct xkd_ctx *ctx, struct xkd_out *out,
 				const struct xkd_value *v, const struct xkd_print_opts *o,
 				struct xkd_err *err)

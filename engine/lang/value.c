@@ -352,6 +352,7 @@ enum xkd_rc xkd_value_member_of(const struct xkd_ctx *ctx, const struct xkd_valu
 	switch (v->kind) {
 	case XKD_V_MEM:
 		out->addr = v->addr + byte;
+		out->percpu = v->percpu;
 		return XKD_OK;
 	case XKD_V_BYTES:
 		if (byte > v->nbytes)
@@ -433,6 +434,7 @@ static enum xkd_rc element(const struct xkd_ctx *ctx, const struct xkd_value *v,
 	switch (v->kind) {
 	case XKD_V_MEM:
 		out->addr = v->addr + off;
+		out->percpu = v->percpu;
 		return XKD_OK;
 	case XKD_V_BYTES:
 		if (i < 0 || (uint64_t)i >= v->nbytes / size)

@@ -37,6 +37,7 @@ struct xkd_value {
 	size_t nbytes;
 	const struct xkd_parts *parts;	/* BYTES: what is missing of them; NULL: nothing */
 	const struct xkd_implicit *to;	/* UNAVAIL pointer to an object that has no address; or NULL */
+	int percpu; /* MEM named without a CPU: 1 + the number of the CPU whose copy it is; 0: none */
 	char why[128];
 	char where[64]; /* "@ r14", "@ [rsp+0x20]": for dv and dt of a local */
 };

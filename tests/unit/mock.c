@@ -204,8 +204,17 @@ static enum xkd_rc m_percpu(struct xkd_target *t, int cpu, uint64_t *off, struct
 	return XKD_OK;
 }
 
-static const struct xkd_os mock_os = { .name = "mock", .percpu = m_percpu, .walk = linux_walk_all,
-				     .counted = linux_counted };
+static int m_cpu_number(struct xkd_target *t, int cpu)
+{
+	(void)t;
+	return cpu + 2;
+}
+
+static const struct xkd_os mock_os = { .name = "mock",
+				       .percpu = m_percpu,
+				       .cpu_number = m_cpu_number,
+				       .walk = linux_walk_all,
+				       .counted = linux_counted };
 
 struct xkd_target *mock_open(void)
 {

@@ -65,7 +65,7 @@ int t_int = -2;
 uint16_t t_u16 = 65535;
 signed char t_sc = -128;
 int t_matrix[2][3] = { { 1, 2, 3 }, { 4, 5, 6 } };
-int t_percpu[4096] = { [0] = 100, [1024] = 101, [2048] = 102 };
+__attribute__((section(".data..percpu"))) int t_percpu[4096] = { [0] = 100, [1024] = 101, [2048] = 102 };
 
 static struct xkd_target *target;
 static uint64_t tregs[20];
@@ -343,6 +343,12 @@ static void cxx_names(void)
 	CXX("lk!t_int", -2);
 	CXX("per_cpu(t_percpu[0], 0) * 1000 + per_cpu(t_percpu[0], 1)", 100101);
 	CXX("*per_cpu_ptr(&t_percpu[0], 2)", 102);
+	/* the mock's CPU is the kernel's number 2 */
+	CXX("t_percpu[0]", 102);
+	CXX("*t_percpu", 102);
+	CXX("this_cpu(t_percpu[0])", 102);
+	CXX("*this_cpu_ptr(&t_percpu[0])", 102);
+	CXX("&t_percpu[0] == per_cpu_ptr(&t_percpu[0], 2)", 1);
 	MASM("lk!t_int", (uint64_t)&t_int);
 	MASM("t_int+4", (uint64_t)&t_int + 4);
 	MASM("@!\"t_int\"", (uint64_t)&t_int);

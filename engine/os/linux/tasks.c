@@ -42,10 +42,12 @@ bool linux_symbol(struct xkd_target *t, const char *name, uint64_t *addr, uint64
 	return true;
 }
 
+#define NO_AREA UINT64_MAX
+
 static enum xkd_rc fill_percpu(struct xkd_target *t, struct xkd_err *err)
 {
 	struct xkd_linux *lx = linux_of(t);
-	uint64_t bytes[64], n = t->cpus.n, i;
+	uint64_t bytes[64], n = t->cpus.n, i, load, size;
 	struct linux_fit fit;
 	enum xkd_rc rc = linux_shape(t, SHAPE_PERCPU, &fit, err);
 	const struct linux_place *sym = &fit.at[AT_VAR];
@@ -57,6 +59,8 @@ static enum xkd_rc fill_percpu(struct xkd_target *t, struct xkd_err *err)
 	if (sym->size && n > sym->size / 8)
 		n = sym->size / 8;
 	xkd_vec_reset(&lx->percpu);
+	if (!linux_symbol(t, "__per_cpu_load", &load, &size))
+		load = NO_AREA;
 	for (i = 0; i < n; i++) {
 		if (i % 64 == 0) {
 			size_t want = (size_t)(n - i < 64 ? n - i : 64) * 8;
@@ -65,7 +69,8 @@ static enum xkd_rc fill_percpu(struct xkd_target *t, struct xkd_err *err)
 			if (rc)
 				return rc;
 		}
-		*xkd_vec_push(&lx->percpu) = bytes[i % 64];
+		/* CPUs that cannot be keep what they were linked with; early on the first has it too */
+		*xkd_vec_push(&lx->percpu) = i && bytes[i % 64] == load ? NO_AREA : bytes[i % 64];
 	}
 	return XKD_OK;
 }
@@ -77,7 +82,7 @@ enum xkd_rc linux_percpu(struct xkd_target *t, int os_cpu, uint64_t *off, struct
 
 	if (rc)
 		return rc;
-	if (os_cpu < 0 || (size_t)os_cpu >= lx->percpu.n)
+	if (os_cpu < 0 || (size_t)os_cpu >= lx->percpu.n || lx->percpu.p[os_cpu] == NO_AREA)
 		return xkd_err_set(err, XKD_NOTFOUND, "no per-CPU area for CPU %d", os_cpu);
 	*off = lx->percpu.p[os_cpu];
 	return XKD_OK;
