@@ -65,7 +65,8 @@ int t_int = -2;
 uint16_t t_u16 = 65535;
 signed char t_sc = -128;
 int t_matrix[2][3] = { { 1, 2, 3 }, { 4, 5, 6 } };
-__attribute__((section(".data..percpu"))) int t_percpu[4096] = { [0] = 100, [1024] = 101, [2048] = 102 };
+/* a name that the linker keeps as a section of its own */
+__attribute__((section("percpu"))) int t_percpu[4096] = { [0] = 100, [1024] = 101, [2048] = 102 };
 
 static struct xkd_target *target;
 static uint64_t tregs[20];
