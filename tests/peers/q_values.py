@@ -1,0 +1,161 @@
+"""Question: parameters and locals (dv) of every frame at random places of KVM's code are what gdb,
+given slide and modules by hand, says of the same stop.
+
+What is no difference: one of the two does not know a value and says so. That is told, with the reason:
+xkd is the stricter one where a function was reached by a jump or called through a pointer (gdb follows
+what the debug info says of tail calls; xkd wants the call's instruction to prove it), and knows more
+where it has the proof. A value that both give must be the same, bit for bit; so must the address of
+what lies in memory."""
+import json
+import os
+import re
+import subprocess
+
+import gdbpeer
+import truth
+from files import symbols
+from rig import addr, answers, mark, vmlinux
+from stacks import base
+from tally import Tally
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Places that the inner VM's port I/O goes through.
+HOT = ("kvm!kvm_io_bus_write", "kvm!emulator_pio_in_out", "kvm!kvm_fast_pio", "kvm!kvm_vcpu_ioctl",
+       "kvm!kvm_arch_vcpu_ioctl_run", "kvm_amd!svm_vcpu_run", "kvm_amd!svm_handle_exit")
+STOPS = 20
+FRAMES = 16
+TAIL_CALL = 3  # gdb.TAILCALL_FRAME: made up by gdb, no activation of its own
+
+LINE = re.compile(r"^(.*?)\s*\b([A-Za-z_]\w*) = (.*)$")
+ROW = re.compile(r"^[0-9a-f]{2,} (?:\(Inline Function\) \S+|\S+ \S+) +(?:\w+!([\w.]+)|\S+)")
+
+
+def parse(text):
+    """dv's value: ("num", n), ("addr", a), ("none", why) or ("text", all of it)."""
+    place, _, val = text
+    if val.startswith("<"):
+        return "none", val
+    if val == "??":
+        return "none", "cannot be read"
+    m = re.match(r"0n(-?\d+)", val) or re.search(r"\(0n(-?\d+)\)$", val)
+    if m:
+        return "num", int(m[1])
+    m = re.match(r"(0x[0-9a-f`]+|0)(?![\w])", val) or re.search(r"\((0x[0-9a-f`]+)\)$", val)
+    if m:
+        return "num", int(m[1].replace("`", ""), 16)
+    if val in ("true", "false"):
+        return "num", int(val == "true")
+    if re.match(r"[0-9a-f]{8}`[0-9a-f]{8}", place.strip()):
+        return "addr", addr(place.strip())
+    return "text", val
+
+
+def xkd_frames(parts):
+    """[(function, {name: [(kind, value, line)]})] of the answers to .frame and dv."""
+    out = []
+    for row, text in zip(parts[::2], parts[1::2]):
+        m = ROW.search(row)
+        if not m:
+            break
+        named = {}
+        for line in text.splitlines():
+            v = LINE.match(line)
+            if v:
+                named.setdefault(v[2], []).append((*parse(v.groups()), line))
+        out.append((m[1] or "", named))
+    return out
+
+
+def same(kind, mine, theirs):
+    if "num" in theirs and kind == "num":
+        mask = (1 << 8 * theirs["size"]) - 1
+        return mine & mask == theirs["num"] & mask
+    if "addr" in theirs and kind == "addr":
+        return mine == theirs["addr"]
+    return None
+
+
+def compare_vars(t, where, mine, theirs):
+    for name in dict.fromkeys(n for n, _, _ in theirs):
+        gdbs = [v for n, _, v in theirs if n == name]
+        ours = mine.get(name, [])
+        if len(ours) > len(gdbs):  # gdb leaves out what only the abstract function names
+            ours = [o for o in ours if o[0] != "none"] or ours[:len(gdbs)]
+        if len(gdbs) > len(ours):  # gdb lists an inlined function's again from its abstract original
+            gdbs = [v for v in gdbs if "none" not in v] or gdbs[:len(ours)] or gdbs
+        if not ours and all("none" in g for g in gdbs):
+            t.agree()  # of a block without code, which gdb takes for a part of the one around it
+            continue
+        if len(ours) != len(gdbs):
+            t.unlike(f"{where}: {name}: {len(ours)} times, gdb {len(gdbs)}")
+            continue
+        for (kind, val, line), g in zip(ours, gdbs):
+            if kind == "none" and "none" in g:
+                t.agree()
+            elif kind == "none":
+                t.no_answer("xkd: " + re.sub(r"\b(r[a-ds189][0-9x-ip]?|r\d+)\b|tail call from .*", "...", val) +
+                            ("" if os.environ.get("XKD_QUIET") else f" [{where}: {name}: gdb {g}]"))
+            elif "none" in g:
+                t.no_answer("gdb has no value where xkd has one" +
+                            ("" if os.environ.get("XKD_QUIET") else f" [{where}: {line}: gdb {g['none']}]"))
+            elif same(kind, val, g) is None:
+                t.no_answer(f"shown in parts [{where}: {line}: gdb {g}]")
+            elif same(kind, val, g):
+                t.agree()
+            else:
+                t.unlike(f"{where}: {line.strip()} | gdb {g}")
+
+
+def compare_stop(t, said, stack):
+    parts = answers(said, 2 * FRAMES + 9)
+    begin = next((i for i, p in enumerate(parts) if ROW.search(p)), len(parts))
+    mine = xkd_frames(parts[begin:])
+    theirs = [f for f in stack if f["kind"] != TAIL_CALL]
+    at = next((i for i, f in enumerate(theirs) if not f["vars"] and f["name"] in (None, "entry_SYSCALL_64")),
+              len(theirs))
+    n = 0
+    for i, (g, (func, named)) in enumerate(zip(theirs[:at], mine)):
+        if g["name"] is None or base(g["name"]) != base(func):
+            t.no_answer(f"frames differ: {func} | {g['name']}")
+            break
+        where = f"frame {i} {func} {g['pc']:#x}"
+        compare_vars(t, where, named, g["vars"] or [])
+        n += 1
+    return n
+
+
+def ask(g, r, stops=int(os.environ.get("XKD_STOPS", STOPS))):
+    t = Tally("parameters and locals of every frame at random places", "gdb")
+    if not (gdbpeer.here() and vmlinux(g.kernel)):
+        t.cannot("no gdb, or no debug info")
+        return [t]
+    link = symbols(vmlinux(g.kernel), ("_text",))["_text"]
+    setup = gdbpeer.symbol_files(g, truth.text_bounds(g)["_text"] - link)
+    scripts = []
+    for i in range(stops):
+        path = os.path.join(g.dir, f"values.{i}")
+        commands = [f"bp {r.choice(HOT)}", "g", "bc *", f"t 0n{r.randrange(1, 90)}" if i % 4 else "r"]
+        for n in range(FRAMES):
+            commands += [f".frame {n:x}", "dv /v"]
+        with open(path, "w") as f:
+            f.write("\n".join(mark(commands)) + "\n")
+        scripts.append(g.xkd_argv("--leave-halted", "-f", path))
+    job, out = os.path.join(g.dir, "job"), os.path.join(g.dir, "out")
+    with open(job, "w") as f:
+        json.dump({"setup": setup, "stops": scripts, "out": out,
+                   "remote": "target remote " + g.target.split(":", 1)[1]}, f)
+    p = subprocess.run(["gdb", "-nx", "-batch", "-x", os.path.join(HERE, "gdb_values.py")],
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
+                       stdin=subprocess.DEVNULL, env={**os.environ, "XKD_JOB": job})
+    if not os.path.exists(out):
+        t.unlike("gdb: " + p.stdout[-2000:])
+        return [t]
+    with open(out) as f:
+        stops = json.load(f)
+    if os.environ.get("XKD_KEEP_VALUES"):
+        with open(os.environ["XKD_KEEP_VALUES"], "w") as f:
+            json.dump(stops, f)
+    frames = [compare_stop(t, s["said"], s["stack"]) for s in stops if s["stack"]]
+    if sum(n >= 3 for n in frames) < len(stops) // 2:
+        t.unlike(f"too few stops had frames to compare: {frames}")
+    return [t]
