@@ -326,6 +326,8 @@ static enum xkd_rc show_type(struct dt *d, struct xkd_err *err)
 	if (d->list)
 		return show_list(d, err);
 	v = xkd_value_mem(d->type, d->addr, d->mod);
+	if (d->ctx.space.kind != XKD_SP_PHYS && xkd_percpu_here(&d->ctx, &v))
+		xkd_print_percpu(&d->s->out, &v);
 	if (xkd_type_is_aggregate(d->type))
 		return xkd_print_struct_at(&d->ctx, &d->s->out, &v, &d->o, err);
 	return xkd_print_value(&d->ctx, &d->s->out, &v, &d->o, err);

@@ -12,6 +12,10 @@ struct xkd_symref {
 	uint64_t size;
 	uint8_t type, bind; /* STT_, STB_ */
 };
+/* Is it a per-CPU variable? A CPU's copy lies at addr plus that CPU's offset (xkd_os.percpu). */
+bool xkd_sym_percpu(struct xkd_target *t, const struct xkd_symref *sym);
+/* The per-CPU variable of the kernel that has addr among its symbols' addresses. */
+bool xkd_sym_percpu_at(struct xkd_target *t, uint64_t addr, struct xkd_symref *sym);
 /* Nearest symbol at or below; next (may be NULL) as in xkd_image_sym_at. */
 enum xkd_rc xkd_sym_at(struct xkd_target *t, uint64_t addr, struct xkd_symref *sym,
 		       struct xkd_symref *next);

@@ -153,6 +153,40 @@ static const char *split_name(const char *name, char *mod, size_t max)
 	return bang + 1;
 }
 
+/* Before 6.15 the kernel's section of them begins at 0 and does not slide. */
+bool xkd_sym_percpu(struct xkd_target *t, const struct xkd_symref *sym)
+{
+	struct xkd_image *img = sym->mod ? xkd_target_mod_image(t, sym->mod) : NULL;
+	const struct xkd_section *sec = NULL;
+	uint64_t iaddr;
+
+	if (img && sym->mod->is_kernel)
+		sec = xkd_image_section_at(img, sym->addr);
+	if (img && !sec && xkd_module_to_image(sym->mod, sym->addr, &iaddr))
+		sec = xkd_image_section_at(img, iaddr);
+	return sec && strstr(sec->name, "percpu");
+}
+
+bool xkd_sym_percpu_at(struct xkd_target *t, uint64_t addr, struct xkd_symref *sym)
+{
+	struct xkd_module *k = xkd_target_kernel(t);
+	struct xkd_image *img = k ? xkd_target_mod_image(t, k) : NULL;
+	uint64_t iaddr = addr;
+	struct xkd_sym s;
+
+	*sym = (struct xkd_symref){ .mod = k, .addr = addr };
+	if (!img || !xkd_sym_percpu(t, sym))
+		return false;
+	if (!xkd_image_section_at(img, addr) && !xkd_module_to_image(k, addr, &iaddr))
+		return false;
+	if (xkd_image_sym_at(img, iaddr, &s, NULL) || iaddr - s.addr >= s.size)
+		return false;
+	sym->name = s.name;
+	sym->addr = addr - (iaddr - s.addr);
+	sym->size = s.size;
+	return true;
+}
+
 struct glob_walk {
 	struct xkd_target *t;
 	struct xkd_module *m;

@@ -166,18 +166,6 @@ static const struct xkd_type *func_type(struct xkd_evalctx *e, const struct xkd_
 	return NULL;
 }
 
-/* A per-CPU variable's symbol is an offset into each CPU's area. */
-static bool is_percpu(struct xkd_target *t, const struct xkd_symref *sym)
-{
-	struct xkd_image *img = t->os->percpu ? xkd_target_mod_image(t, sym->mod) : NULL;
-	const struct xkd_section *sec = NULL;
-	uint64_t iaddr;
-
-	if (img && sym->type == STT_OBJECT && xkd_module_to_image(sym->mod, sym->addr, &iaddr))
-		sec = xkd_image_section_at(img, iaddr);
-	return sec && strstr(sec->name, "percpu");
-}
-
 enum xkd_rc xkd_eval_this_cpu(struct xkd_evalctx *e, int *cpu, struct xkd_err *err)
 {
 	const struct xkd_ctx *ctx = e->ctx;
@@ -232,7 +220,10 @@ static enum xkd_rc symbol_value(struct xkd_evalctx *e, const struct xkd_symref *
 	if (rc || addr != sym->addr)
 		type = NULL;
 	*v = xkd_value_mem(type ? type : xkd_type_builtin(XKD_BI_VOID), sym->addr, sym->mod);
-	return e->percpu_raw || !is_percpu(e->ctx->t, sym) ? XKD_OK : this_copy(e, sym->name, v, err);
+	if (e->percpu_raw || sym->type != STT_OBJECT || !e->ctx->t->os->percpu ||
+	    !xkd_sym_percpu(e->ctx->t, sym))
+		return XKD_OK;
+	return this_copy(e, sym->name, v, err);
 }
 
 enum xkd_rc xkd_eval_name(struct xkd_evalctx *e, const char *name, struct xkd_value *v,

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "engine/lang/print_int.h"
 #include "engine/lang/print_struct.h"
+#include "engine/os/os.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -262,6 +263,24 @@ enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
 	    !xkd_lang_strip(ctx, v->mod, at.type)->is_decl)
 		return xkd_print_struct(ctx, out, v->mod, at.type, &at, o, err);
 	return XKD_OK;
+}
+
+bool xkd_percpu_here(const struct xkd_ctx *ctx, struct xkd_value *v)
+{
+	struct xkd_target *t = ctx->t;
+	struct xkd_symref sym;
+	uint64_t off;
+	int cpu;
+
+	if (ctx->cpu < 0 || !t->os->percpu || !t->os->cpu_number ||
+	    !xkd_sym_percpu_at(t, v->addr, &sym))
+		return false;
+	cpu = t->os->cpu_number(t, ctx->cpu);
+	if (cpu < 0 || t->os->percpu(t, cpu, &off, NULL))
+		return false;
+	v->addr += off;
+	v->percpu = cpu + 1;
+	return true;
 }
 
 void xkd_print_percpu(struct xkd_out *out, const struct xkd_value *v)

@@ -24,6 +24,8 @@ enum xkd_rc xkd_print_type(const struct xkd_ctx *ctx, struct xkd_out *out, struc
 enum xkd_rc xkd_print_value(const struct xkd_ctx *ctx, struct xkd_out *out,
 			    const struct xkd_value *v, const struct xkd_print_opts *o,
 			    struct xkd_err *err) XKD_MUST;
+/* v.addr is a per-CPU variable's symbol, or in it: makes it the place that the context's CPU has. */
+bool xkd_percpu_here(const struct xkd_ctx *ctx, struct xkd_value *v);
 /* The row that says which CPU's copy a per-CPU variable named without a CPU is; none for others. */
 void xkd_print_percpu(struct xkd_out *out, const struct xkd_value *v);
 /* The rows of a struct or union alone, without the row that names it. */

@@ -120,9 +120,11 @@ with Guest("--append", "xkd.pause=100000") as g:
         "!list init_task.comm", "!list 0", "!rbtree lk!modules", "!hlist init_task.tasks",
         "list task_struct.tasks -h lk!init_task -s task_struct.pid",
         "tree -t xarray " + hex(want["pages"][0]),
+        "?? runqueues.cpu", "~1s", "?? runqueues.cpu", "?? per_cpu(runqueues, 0).cpu",
+        "dt rq lk!runqueues cpu", "?? per_cpu_ptr(&runqueues, 1)->cpu", "? lk!runqueues",
     ]))
     tap.ok(status is not None, "xkd ends") or tap.note(out[-2000:])
-    a = answers(out, 20)
+    a = answers(out, 27)
     for i, name in enumerate(("tasks", "modules", "vmap", "hrtimers", "pids", "pages", "pid1")):
         if name == "vmap" and not want[name][0]:
             tap.skip("vmap", "this kernel has no vmap_area_root")
@@ -154,4 +156,8 @@ with Guest("--append", "xkd.pause=100000") as g:
     tap.ok("!list walks it" in a[17], "a list is no hlist", a[17])
     tap.equal(len(re.findall(r"pid : 0n\d+$", a[18], re.M)), len(tasks) + 1, "crash's list")
     tap.equal(numbers(a[19]), want["pages"][1], "crash's tree")
+    tap.ok("of CPU 0" in a[20] and "int 0n0" in a[20] and "of CPU 1" in a[22] and "int 0n1" in a[22],
+           "a per-CPU variable is the CPU's", a[20] + a[22])
+    tap.ok("int 0n0" in a[23] and "int 0n1" in a[25], "... or another's when asked", a[23] + a[25])
+    tap.ok(re.search(r"of CPU 1 @ .*\n   \+0x[0-9a-f]+ cpu +: 0n1$", a[24], re.M), "dt of its symbol", a[24])
 tap.done()
