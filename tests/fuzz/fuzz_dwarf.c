@@ -15,7 +15,7 @@ static const char *const sections[] = {
 };
 const size_t parts_count = XKD_COUNT(sections);
 
-#define ADDRS 12
+#define ADDRS 16
 #define TYPES 24
 
 struct asked {
@@ -96,6 +96,52 @@ static void ask_vars(struct asked *a, const struct xkd_dfunc *f, uint64_t addr)
 	xkd_arena_fini(&arena);
 }
 
+/* Calls that return to an address, what they passed, and what jumps end the function. */
+static void ask_calls(struct asked *a, uint64_t addr)
+{
+	struct xkd_err err = XKD_ERR_INIT;
+	struct xkd_dtails tails;
+	struct xkd_dcall call;
+	struct xkd_dvar v;
+	const uint8_t *expr;
+	uint64_t at[8];
+	size_t n, len;
+
+	if (!xkd_dwarf_call_at(a->d, addr, &call, &err)) {
+		if (call.ret != addr)
+			abort();
+		for (int reg = -1; reg < 9; reg += 5)
+			(void)!xkd_dwarf_call_value(a->d, &call, reg, call.origin, reg == 4, &expr,
+						    &len, &err);
+		if (!xkd_dwarf_func_entries(a->d, call.origin, at, XKD_COUNT(at), &n, &err) &&
+		    n > XKD_COUNT(at))
+			abort();
+		if (!xkd_dwarf_var_at(a->d, call.die, addr, &v, &err))
+			ask_type(a, v.type, 1);
+	}
+	if (!xkd_dwarf_tail_calls(a->d, addr, &tails, &err) && tails.n > XKD_COUNT(tails.to))
+		abort();
+}
+
+/* Where calls return to, by the entries themselves. */
+static void find_calls(struct asked *a, Dwarf_Die parent, int depth)
+{
+	Dwarf_Die kid = xkd_dw_child(a->d, parent);
+	uint64_t addr;
+
+	for (int i = 0; kid && i < 40; i++, kid = xkd_dw_next(a->d, kid)) {
+		unsigned tag = xkd_dw_tag(kid);
+
+		if ((tag == DW_TAG_call_site || tag == DW_TAG_GNU_call_site) &&
+		    (xkd_dw_addr(a->d, kid, DW_AT_call_return_pc, &addr) ||
+		     xkd_dw_addr(a->d, kid, DW_AT_low_pc, &addr)))
+			add_addr(a, addr);
+		else if (depth < 4)
+			find_calls(a, kid, depth + 1);
+	}
+	xkd_dw_free(kid);
+}
+
 static void ask_address(struct asked *a, uint64_t addr)
 {
 	struct xkd_dfunc f[XKD_INLINE_MAX];
@@ -121,6 +167,7 @@ static void ask_address(struct asked *a, uint64_t addr)
 		ask_type(a, t, 0);
 	if (!xkd_dwarf_frame_base(a->d, addr, &expr, &len, &err) && !expr)
 		abort();
+	ask_calls(a, addr);
 	(void)!xkd_dwarf_unit_name(a->d, addr, &name, &err);
 	(void)!xkd_dwarf_comp_dir(a->d, addr, &name, &err);
 }
@@ -128,6 +175,8 @@ static void ask_address(struct asked *a, uint64_t addr)
 /* Where there is something to ask about: the edges of functions, and rows of line tables. */
 static void find_addresses(struct asked *a, struct xkd_dw_unit *u)
 {
+	Dwarf_Die die;
+
 	xkd_dw_begin(a->d);
 	if (xkd_dw_funcs(a->d, u))
 		for (size_t i = 0; i < u->nfuncs && i < 2; i++) {
@@ -135,6 +184,11 @@ static void find_addresses(struct asked *a, struct xkd_dw_unit *u)
 			add_addr(a, u->funcs[i].low + (u->funcs[i].high - u->funcs[i].low) / 2);
 			add_addr(a, u->funcs[i].high - 1);
 		}
+	xkd_dw_begin(a->d);
+	die = xkd_dw_die(a->d, u->die_off);
+	if (die)
+		find_calls(a, die, 0);
+	xkd_dw_free(die);
 	xkd_dw_begin(a->d);
 	if (xkd_dw_rows(a->d, u))
 		for (size_t i = 0; i < u->nrows; i += 1 + u->nrows / 4) {
