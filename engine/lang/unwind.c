@@ -204,20 +204,35 @@ static void complete(struct walk *w, size_t first, const struct xkd_step *step)
 		note_entry(w, last, step->saved);
 }
 
+/* Tables may lead to another stack by a saved frame pointer: that must be one that the CPU or task has. */
+static bool changes_stack(struct walk *w, const struct xkd_step *step)
+{
+	const struct xkd_os *os = w->ctx->t->os;
+	struct xkd_stack st;
+
+	return !step->loose && w->stack.high && os->stack_at &&
+	       os->stack_at(w->ctx->t, w->ctx->cpu, w->ctx->task, step->cfa, &st) &&
+	       st.low != w->stack.low;
+}
+
 /* Can what the step found be? An address that is no code, or a stack that goes the wrong way, says that
  * the step was wrong, whatever the tables told. */
 static enum xkd_rc judge(struct walk *w, const struct xkd_step *step, uint64_t sp, struct xkd_err *err)
 {
 	const struct xkd_arch *arch = w->ctx->t->arch;
 	uint64_t ret = step->regs.v[arch->pc];
+	bool leaves;
 
 	if (step->kind != XKD_STEP_CALL)
 		return XKD_OK;
+	leaves = step->switched ||
+		 ((step->cfa <= sp || (w->stack.high && step->cfa > w->stack.high)) &&
+		  changes_stack(w, step));
 	/* where a trampoline begins, the address that it stands in for has been taken off */
-	if (!step->switched && (step->cfa < sp || (step->cfa == sp && !step->through)))
+	if (!leaves && (step->cfa < sp || (step->cfa == sp && !step->through)))
 		return xkd_err_set(err, XKD_BADDATA, "its caller's stack pointer %s would be below %s",
 				   XKD_ADDR(step->cfa), XKD_ADDR(sp));
-	if (!step->switched && w->stack.high && step->cfa > w->stack.high)
+	if (!leaves && w->stack.high && step->cfa > w->stack.high)
 		return xkd_err_set(err, XKD_BADDATA, "its caller would be above the %s stack, at %s",
 				   w->stack.name, XKD_ADDR(step->cfa));
 	if (!ret && !step->loose) /* pushed where there is no caller */

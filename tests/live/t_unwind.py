@@ -18,6 +18,7 @@ ROW = re.compile(rf"^(?:[0-9a-f]{{2}} )?(?:(\(Inline Function\))|({ADDR})) +(?:{
 
 def base(name):
     name = name.removesuffix("_after_hwframe").removesuffix("_safe_stack")
+    name = re.sub(r"^asm_call_(irq_|sysvec_)?on_stack$", "asm_call_on_stack", name)  # one place
     return re.sub(r"\.(isra|constprop|part|cold|llvm)\b.*", "", name)
 
 
@@ -42,7 +43,8 @@ def first_part(names):
     out = []
     for n in names:
         out.append(n)
-        if n.startswith(("asm_", "entry_", "ret_from_intr", "apic_timer_interrupt", "common_interrupt")):
+        if n != "asm_call_on_stack" and n.startswith(("asm_", "entry_", "ret_from_intr", 
+                                                      "apic_timer_interrupt", "common_interrupt")):
             break
     return tuple(out)
 
@@ -133,20 +135,22 @@ with Guest("--smp", "1", "--timeout", "300") as g:
     g.recover()
 
     # Probes: what sleeps under them, and inside their trampolines.
-    g.ask("sleep 100000 >/dev/null 2>&1 & sleep 0.2", 60)
-    g.ask(f"cd {TRACE}; echo 'r:xr hrtimer_nanosleep' >kprobe_events; echo 1 >events/kprobes/enable", 60)
+    # Without them the same sleep has the same stack, which the guest's kernel can tell whatever its
+    # unwinder makes of trampolines.
+    plain = int(g.ask("sleep 100000 >/dev/null 2>&1 & echo $!; sleep 0.5", 60).split()[0])
+    want = [m[1] for m in re.finditer(r"\] (\S+?)/0x", g.ask(f"cat /proc/{plain}/stack", 60))]
+    g.ask(f"cd {TRACE}; echo 'r100:xr hrtimer_nanosleep' >kprobe_events; echo 1 >events/kprobes/enable", 60)
     fgraph = "function_graph" in g.ask(f"cat {TRACE}/available_tracers")
     if fgraph:
         g.ask(f"cd {TRACE}; echo do_nanosleep common_nsleep >set_ftrace_filter; "
               "echo function_graph >current_tracer", 60)
     pid = int(g.ask("sleep 100001 >/dev/null 2>&1 & echo $!; sleep 0.5", 60).split()[0])
-    want = [m[1] for m in re.finditer(r"\] (\S+?)/0x", g.ask(f"cat /proc/{pid}/stack", 60))]
     status, out = g.xkd(mark([f".task {pid}", "kL", "bp lk!do_nanosleep", "g", "k", "bc *",
                               "bp lk!kretprobe_dispatcher", "g", "k", "bc *"] +
                              (["bp lk!ftrace_return_to_handler", "g", "k", "bc *"] if fgraph else [])), 120)
     a = answers(out, 14)
     mine = re.findall(r"lk!(\S+\+0x[0-9a-f]+)", a[1])
-    tap.ok(want and mine[-len(want):] == want and whole(a[1]),
+    tap.ok(len(want) > 4 and mine[-len(want):] == want and whole(a[1]),
            "asleep under a return probe and the function graph tracer: as /proc has it", f"{a[1]}\n{want}")
     tap.ok("[returns through a return probe]" in a[1], "the return probe is told", a[1])
     tap.ok(whole(a[4]) and "entry_SYSCALL_64" in a[4], "under them, awake", a[4])
