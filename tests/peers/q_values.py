@@ -12,6 +12,7 @@ import re
 import subprocess
 
 import gdbpeer
+import reasons
 import truth
 from files import symbols
 from rig import addr, answers, mark, vmlinux
@@ -24,6 +25,7 @@ HOT = ("kvm!kvm_io_bus_write", "kvm!emulator_pio_in_out", "kvm!kvm_fast_pio", "k
        "kvm!kvm_arch_vcpu_ioctl_run", "kvm_amd!svm_vcpu_run", "kvm_amd!svm_handle_exit")
 STOPS = 20
 FRAMES = 16
+INLINE = 2  # gdb.INLINE_FRAME
 TAIL_CALL = 3  # gdb.TAILCALL_FRAME: made up by gdb, no activation of its own
 
 LINE = re.compile(r"^(.*?)\s*\b([A-Za-z_]\w*) = (.*)$")
@@ -75,7 +77,16 @@ def same(kind, mine, theirs):
     return None
 
 
-def compare_vars(t, where, mine, theirs):
+def inline_entry(line, val, around):
+    """Does gdb give xkd's value for the same register at entry, in the function that the inlined one
+    is part of? around: (gdb's variables, xkd's) of the frames out to the real function's."""
+    place = line.split("  ")[0].strip()
+    return place.startswith("@ entry ") and any(
+        theirs.get("num") == val and o[1] == val and o[2].startswith(place + " ")
+        for gdbs, ours in around for name, _, theirs in gdbs for o in ours.get(name, []))
+
+
+def compare_vars(t, where, mine, theirs, around):
     for name in dict.fromkeys(n for n, _, _ in theirs):
         gdbs = [v for n, _, v in theirs if n == name]
         ours = mine.get(name, [])
@@ -102,6 +113,8 @@ def compare_vars(t, where, mine, theirs):
                 t.no_answer(f"shown in parts [{where}: {line}: gdb {g}]")
             elif same(kind, val, g):
                 t.agree()
+            elif inline_entry(line, val, around):
+                t.accept(reasons.GDB_INLINE_ENTRY)
             else:
                 t.unlike(f"{where}: {line.strip()} | gdb {g}")
 
@@ -119,7 +132,9 @@ def compare_stop(t, said, stack):
             t.no_answer(f"frames differ: {func} | {g['name']}")
             break
         where = f"frame {i} {func} {g['pc']:#x}"
-        compare_vars(t, where, named, g["vars"] or [])
+        end = next((k for k in range(i, len(theirs)) if theirs[k]["kind"] != INLINE), i)
+        around = [(theirs[k]["vars"] or [], mine[k][1]) for k in range(i + 1, min(end + 1, len(mine)))]
+        compare_vars(t, where, named, g["vars"] or [], around)
         n += 1
     return n
 

@@ -13,6 +13,9 @@ GDB_ENDS = ("gdb's stack ends at an entry from assembly, which has no CFI; as fa
             "whose goes on by ORC")
 DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr) without the slide; "
               "the values differ by just the slide and xkd's lies in the kernel's image by /proc/kallsyms")
+GDB_INLINE_ENTRY = ("gdb calculates a value at entry (DW_OP_entry_value) of an inlined function's frame with "
+                    "the stack pointer of its own activation; in the frame of the function around it "
+                    "gdb gives xkd's value for the same register at entry")
 
 # What a peer says where it has no answer, and what that means.
 SILENT = {
