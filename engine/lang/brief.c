@@ -225,6 +225,15 @@ static void wide(const uint8_t *b, size_t n, const struct xkd_type *s, struct xk
 	}
 }
 
+/* In rows of members kd's mark, and the reason where a value stands alone. */
+static void unread(const struct xkd_value *v, bool dv, struct xkd_buf *out)
+{
+	if (dv && v->kind == XKD_V_MEM)
+		xkd_buf_printf(out, "<memory not readable at %s>", XKD_ADDR(v->addr));
+	else
+		xkd_buf_str(out, "??");
+}
+
 static void scalar(const struct xkd_ctx *ctx, const struct xkd_value *v, const struct xkd_type *s,
 		   bool dv, struct xkd_buf *out)
 {
@@ -236,20 +245,20 @@ static void scalar(const struct xkd_ctx *ctx, const struct xkd_value *v, const s
 	if (s->kind == XKD_T_FLOAT || s->size > 8) {
 		if (s->size > sizeof(b) || xkd_value_bytes(ctx, v, b, sizeof(b), &n, NULL) ||
 		    n != s->size)
-			xkd_buf_str(out, "??");
+			unread(v, dv, out);
 		else
 			wide(b, n, s, out);
 		return;
 	}
 	if (v->bit_size) {
 		if (xkd_value_raw(ctx, v, &num, &bits, NULL))
-			xkd_buf_str(out, "??");
+			unread(v, dv, out);
 		else
 			bitfield(s, v, num, dv, out);
 		return;
 	}
 	if (xkd_value_u64(ctx, v, &num, NULL)) {
-		xkd_buf_str(out, "??");
+		unread(v, dv, out);
 		return;
 	}
 	if (s->kind == XKD_T_PTR)

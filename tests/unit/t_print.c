@@ -333,6 +333,7 @@ static void values(void)
 	member_is("p_all.f", "0.25");
 	member_is("p_all.big", "0x00000000000000010000000000000000");
 	member_is("*(int *)8", "??");
+	dv_is("*(int *)8", "<memory not readable at 00000000`00000008>");
 	member_is("(char *)8", "0x00000000`00000008 Char");
 	member_is("p_read", fmt("0x%s lk!p_read", A(p_read)));
 	dv_is("p_all.bus", "P_PIO (0n1)");
