@@ -9,10 +9,10 @@
 struct attrs {
 	unsigned ret, origin, tail, target, clobbered, value, data, param;
 };
-static const struct attrs dwarf5 = { DW_AT_call_return_pc,	 DW_AT_call_origin,
-				     DW_AT_call_tail_call,	 DW_AT_call_target,
+static const struct attrs dwarf5 = { DW_AT_call_return_pc,	  DW_AT_call_origin,
+				     DW_AT_call_tail_call,	  DW_AT_call_target,
 				     DW_AT_call_target_clobbered, DW_AT_call_value,
-				     DW_AT_call_data_value,	 DW_AT_call_parameter };
+				     DW_AT_call_data_value,	  DW_AT_call_parameter };
 static const struct attrs gnu = { DW_AT_low_pc,
 				  DW_AT_abstract_origin,
 				  DW_AT_GNU_tail_call,

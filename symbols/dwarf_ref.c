@@ -41,8 +41,8 @@ enum xkd_rc xkd_dwarf_type_at(struct xkd_dwarf *d, uint64_t die, const struct xk
 	return xkd_dw_end(d, rc, err);
 }
 
-enum xkd_rc xkd_dwarf_var_at(struct xkd_dwarf *d, uint64_t die, uint64_t iaddr,
-			     struct xkd_dvar *v, struct xkd_err *err)
+enum xkd_rc xkd_dwarf_var_at(struct xkd_dwarf *d, uint64_t die, uint64_t iaddr, struct xkd_dvar *v,
+			     struct xkd_err *err)
 {
 	struct xkd_dw_unit *u;
 	Dwarf_Die at = NULL;

@@ -1,7 +1,7 @@
 /* DWARF location descriptions (DWARF 5 section 2.6) at a frame: from an expression to a value.
  * Invariants: what is not understood, or stands on a register, memory, caller or CFA that is not
- * known, makes the value UNAVAIL with the reason; "<optimized out>" is said only where the debug info
- * says so. */
+ * known, makes the value UNAVAIL with the reason; "<optimized out>" is said only where the debug
+ * info says so. */
 #include "base/str.h"
 #include "engine/lang/location_int.h"
 #include <stdio.h>
@@ -26,7 +26,8 @@ void xkd_loc_words(const struct xkd_loc *l, const struct xkd_locat *at, char *te
 	else if (l->entry[0])
 		snprintf(text, size, "%s", l->entry);
 	else
-		snprintf(text, size, "%s", at->kind == XKD_LOC_VALUE && l->ops > 1 ? "computed" : "constant");
+		snprintf(text, size, "%s",
+			 at->kind == XKD_LOC_VALUE && l->ops > 1 ? "computed" : "constant");
 }
 
 static void in_register(struct xkd_loc *l, int reg, uint64_t size, struct xkd_value *v)

@@ -1,9 +1,9 @@
-/* Values as they were when the function was entered (DW_OP_entry_value, DW_OP_GNU_parameter_ref): what
- * the caller's debug info says it passed at the call, calculated in the caller's frame.
+/* Values as they were when the function was entered (DW_OP_entry_value, DW_OP_GNU_parameter_ref):
+ * what the caller's debug info says it passed at the call, calculated in the caller's frame.
  * Invariants: the call must be proved to have been to this very function, by the instruction before
  * the return address or by the call's own target; a function that may have been entered again by a
- * jump (a tail call) tells nothing. The caller's registers are those that the unwinder knows: what a
- * call does not keep is not used. */
+ * jump (a tail call) tells nothing. The caller's registers are those that the unwinder knows: what
+ * a call does not keep is not used. */
 #include "base/str.h"
 #include "engine/lang/location_int.h"
 #include "engine/lang/unwind_step.h"
@@ -55,8 +55,8 @@ static bool insn_at(const struct xkd_ctx *ctx, uint64_t addr, struct xkd_insn *i
 	return !ctx->t->arch->disasm(XKD_MODE_64, addr, b, n, insn, NULL);
 }
 
-/* The target of a direct call that ends at ret; false: the call goes through a pointer. A call found
- * by chance in the middle of an instruction is no harm: its target is not the function. */
+/* The target of a direct call that ends at ret; false: the call goes through a pointer. A call
+ * found by chance in the middle of an instruction is no harm: its target is not the function. */
 static bool direct_target(const struct xkd_ctx *ctx, uint64_t ret, uint64_t want, uint64_t *target)
 {
 	struct xkd_insn insn;
@@ -163,7 +163,8 @@ static bool add_named(struct reach *r, struct xkd_module *mod, const char *name)
 	uint64_t iaddr;
 
 	snprintf(full, sizeof(full), "%s!%s", mod->name, name);
-	if (xkd_sym_named(r->ctx->t, full, &sym, NULL) && xkd_sym_named(r->ctx->t, name, &sym, NULL))
+	if (xkd_sym_named(r->ctx->t, full, &sym, NULL) &&
+	    xkd_sym_named(r->ctx->t, name, &sym, NULL))
 		return false;
 	return xkd_module_to_image(sym.mod, sym.addr, &iaddr) && add(r, sym.mod, iaddr);
 }
@@ -189,8 +190,8 @@ static bool follow(struct reach *r, struct xkd_module *mod, struct xkd_dwarf *d,
 	return true;
 }
 
-/* May the function at pc come to its own entry again by tail calls? Assembly is taken not to: it has
- * no calls described, and none of the kernel's jumps back into C. */
+/* May the function at pc come to its own entry again by tail calls? Assembly is taken not to: it
+ * has no calls described, and none of the kernel's jumps back into C. */
 static bool reenters(const struct xkd_ctx *ctx, struct xkd_module *mod, uint64_t iaddr)
 {
 	struct reach r = { .ctx = ctx };

@@ -1,8 +1,8 @@
 /* The machine of DWARF expressions (DWARF 5 section 2.5): a stack, registers and memory of a frame.
  * Invariants: the stack, the steps and every read of the expression are bounded; addresses in
- * expressions are the image's and are turned into the target's. A value that stands on something not
- * known fails the expression but not its decoding, for there may be pieces behind it; what makes no
- * sense breaks it off. */
+ * expressions are the image's and are turned into the target's. A value that stands on something
+ * not known fails the expression but not its decoding, for there may be pieces behind it; what
+ * makes no sense breaks it off. */
 #include "base/str.h"
 #include "engine/lang/location_int.h"
 #include "engine/lang/unwind_step.h"
@@ -276,8 +276,8 @@ static uint64_t indexed(struct xkd_loc *l)
 {
 	uint64_t index = xkd_loc_leb(l, false), v = 0;
 
-	if (!l->broken && (!l->env->dwarf ||
-			   xkd_dwarf_addrx(l->env->dwarf, l->env->cu, index, &v, NULL)))
+	if (!l->broken &&
+	    (!l->env->dwarf || xkd_dwarf_addrx(l->env->dwarf, l->env->cu, index, &v, NULL)))
 		xkd_loc_fail(l, "its address is not in .debug_addr");
 	return v;
 }
@@ -287,8 +287,7 @@ static uint64_t reference(struct xkd_loc *l)
 {
 	unsigned version = 5, size = 4;
 
-	if (l->env->dwarf &&
-	    xkd_dwarf_unit_shape(l->env->dwarf, l->env->cu, &version, &size, NULL))
+	if (l->env->dwarf && xkd_dwarf_unit_shape(l->env->dwarf, l->env->cu, &version, &size, NULL))
 		xkd_loc_broken(l, "its unit of debug info cannot be read");
 	return xkd_loc_fixed(l, version == 2 ? 8 : size, false);
 }

@@ -27,8 +27,8 @@ enum xkd_dw_op {
 };
 /* clang-format on */
 
-/* A value on the stack. size 0: DWARF's generic type, 64 bits whose sign is up to the operation; else
- * a base type of that many bytes. Bits above the size are 0. */
+/* A value on the stack. size 0: DWARF's generic type, 64 bits whose sign is up to the operation;
+ * else a base type of that many bytes. Bits above the size are 0. */
 struct xkd_lval {
 	xkd_u128 v;
 	uint8_t size;
@@ -47,12 +47,12 @@ struct xkd_loc {
 	 * behind it are found. broken: it makes no sense, and ends. */
 	bool failed, broken;
 	char why[128];
-	bool as_value;	/* a register stands for its value */
-	bool at_entry;	/* registers are those at the function's entry, memory is not known */
-	bool in_fb;	/* the frame base's own expression */
+	bool as_value; /* a register stands for its value */
+	bool at_entry; /* registers are those at the function's entry, memory is not known */
+	bool in_fb;    /* the frame base's own expression */
 	int steps;
-	int ops;	/* done, outside the frame base */
-	int where_reg;	/* of the last breg, for the words of the place */
+	int ops;       /* done, outside the frame base */
+	int where_reg; /* of the last breg, for the words of the place */
 	int64_t where_off;
 	char entry[32]; /* the last entry value: "entry rdi" */
 };
@@ -86,7 +86,8 @@ struct xkd_locat {
 /* The first reason stays. */
 void xkd_loc_fail(struct xkd_loc *l, const char *fmt, ...) XKD_PRINTF(2, 3);
 void xkd_loc_broken(struct xkd_loc *l, const char *fmt, ...) XKD_PRINTF(2, 3);
-void xkd_loc_begin(struct xkd_loc *l, const struct xkd_locenv *env, const uint8_t *expr, size_t len);
+void xkd_loc_begin(struct xkd_loc *l, const struct xkd_locenv *env, const uint8_t *expr,
+		   size_t len);
 /* Runs up to the end or to a piece operation, which is left to be read. */
 void xkd_loc_run(struct xkd_loc *l, struct xkd_locat *at);
 /* An expression that computes a number rather than a place (a call's values and targets). */

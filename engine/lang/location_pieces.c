@@ -1,6 +1,6 @@
 /* Values that lie in several places (DW_OP_piece, DW_OP_bit_piece): put together into bytes, with a
- * list of the bits that could not be had and why. Invariants: the size is bounded and comes from the
- * type; a bit that no place gives is a hole, never 0; holes are sorted and do not overlap. */
+ * list of the bits that could not be had and why. Invariants: the size is bounded and comes from
+ * the type; a bit that no place gives is a hole, never 0; holes are sorted and do not overlap. */
 #include "base/str.h"
 #include "engine/lang/location_int.h"
 #include <stdio.h>
@@ -103,7 +103,8 @@ static void piece(struct whole *w, const struct xkd_locat *at, uint64_t off, uin
 	case XKD_LOC_VALUE:
 		xkd_put_le(word, (uint64_t)at->val.v, 8);
 		xkd_put_le(word + 8, (uint64_t)(at->val.v >> 64), 8);
-		from_bytes(w, word, at->val.size == 16 ? 128 : 64, off, n, "beyond what is calculated");
+		from_bytes(w, word, at->val.size == 16 ? 128 : 64, off, n,
+			   "beyond what is calculated");
 		break;
 	case XKD_LOC_BYTES:
 		from_bytes(w, at->bytes, (uint64_t)at->nbytes * 8, off, n, "beyond the constant");

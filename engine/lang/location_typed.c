@@ -1,7 +1,7 @@
 /* Arithmetic of DWARF expressions and its base types (DWARF 5 sections 2.5.1.4 and 2.5.1.6).
- * Invariants: a value's bits above its size are 0; the generic type is 64 bits wide and signed where
- * the standard says so (division, comparison, shra, and what it is widened by). Floating point is
- * refused: the kernel keeps no variable so. */
+ * Invariants: a value's bits above its size are 0; the generic type is 64 bits wide and signed
+ * where the standard says so (division, comparison, shra, and what it is widened by). Floating
+ * point is refused: the kernel keeps no variable so. */
 #include "base/str.h"
 #include "engine/lang/location_int.h"
 
@@ -190,9 +190,10 @@ static bool type_operand(struct xkd_loc *l, struct xkd_lval *shape)
 	}
 	s = xkd_type_strip(t);
 	if (!xkd_type_is_scalar(s) || !s->size || s->size > 16 || s->kind == XKD_T_FLOAT) {
-		xkd_loc_broken(l, s->kind == XKD_T_FLOAT
-					  ? "calculated in floating point, which is not followed"
-					  : "its location calculates with a type that is no number");
+		xkd_loc_broken(l,
+			       s->kind == XKD_T_FLOAT
+				       ? "calculated in floating point, which is not followed"
+				       : "its location calculates with a type that is no number");
 		return false;
 	}
 	shape->size = (uint8_t)s->size;

@@ -28,6 +28,8 @@ FRAMES = 16
 INLINE = 2  # gdb.INLINE_FRAME
 TAIL_CALL = 3  # gdb.TAILCALL_FRAME: made up by gdb, no activation of its own
 
+DISCARDED = "___addressable_"  # of __ADDRESSABLE, include/linux/compiler.h: section .discard.addressable
+
 LINE = re.compile(r"^(.*?)\s*\b([A-Za-z_]\w*) = (.*)$")
 ROW = re.compile(r"^[0-9a-f]{2,} (?:\(Inline Function\) \S+|\S+ \S+) +(?:\w+!([\w.]+)|\S+)")
 
@@ -94,6 +96,9 @@ def compare_vars(t, where, mine, theirs, around):
             ours = [o for o in ours if o[0] != "none"] or ours[:len(gdbs)]
         if len(gdbs) > len(ours):  # gdb lists an inlined function's again from its abstract original
             gdbs = [v for v in gdbs if "none" not in v] or gdbs[:len(ours)] or gdbs
+        if not ours and DISCARDED in name:
+            t.accept(reasons.GDB_DISCARDED)
+            continue
         if not ours and all("none" in g for g in gdbs):
             t.agree()  # of a block without code, which gdb takes for a part of the one around it
             continue

@@ -16,6 +16,8 @@ DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr
 GDB_INLINE_ENTRY = ("gdb calculates a value at entry (DW_OP_entry_value) of an inlined function's frame with "
                     "the stack pointer of its own activation; in the frame of the function around it "
                     "gdb gives xkd's value for the same register at entry")
+GDB_DISCARDED = ("gdb reads a variable of section .discard.addressable, which is in no kernel, at address 0; "
+                 "xkd does not list it")
 
 # What a peer says where it has no answer, and what that means.
 SILENT = {

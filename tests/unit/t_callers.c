@@ -1,8 +1,8 @@
-/* Values that only the caller's debug info tells, and values in several places, in optimized functions of
- * this very program: each function knows what its variables are, calls look(), and xkd, which walks the
- * real stack from there, must say the same or that it does not know. The traps: a function that was
- * reached by a jump with other arguments than the caller passed, one that came to itself again so, one
- * called through a pointer. */
+/* Values that only the caller's debug info tells, and values in several places, in optimized
+ * functions of this very program: each function knows what its variables are, calls look(), and
+ * xkd, which walks the real stack from there, must say the same or that it does not know. The
+ * traps: a function that was reached by a jump with other arguments than the caller passed, one
+ * that came to itself again so, one called through a pointer. */
 #include "tests/unit/mock.h"
 #include "tests/unit/tap.h"
 #include "engine/lang/scope.h"
@@ -28,9 +28,11 @@ static struct xkd_target *target;
 /* The context of the frame of a function of ours; false: the walk does not meet it. */
 static bool frame_of(const char *func, struct xkd_ctx *out, struct xkd_arena *arena)
 {
-	static const char *const from[] = { "rsp", "rbp", "rbx", "r12", "r13", "r14", "r15", "rip" };
-	static const int greg[] = { REG_RSP, REG_RBP, REG_RBX, REG_R12, REG_R13, REG_R14, REG_R15,
-				    REG_RIP };
+	static const char *const from[] = {
+		"rsp", "rbp", "rbx", "r12", "r13", "r14", "r15", "rip"
+	};
+	static const int greg[] = { REG_RSP, REG_RBP, REG_RBX, REG_R12,
+				    REG_R13, REG_R14, REG_R15, REG_RIP };
 	struct xkd_frame *f;
 	struct xkd_ctx c;
 	char why[160];
@@ -99,7 +101,7 @@ ALONE static long middle(long x, int y, const char *text, long real_x, bool sure
 	use(x + y + *text);
 	look("middle", "x", NULL, (uint64_t)real_x, sure);
 	look("middle", "y", NULL, 17, sure);
-	look("middle", "text", NULL, (uint64_t)"text", sure);
+	look("middle", "text", NULL, (uint64_t) "text", sure);
 	return use(5);
 }
 
