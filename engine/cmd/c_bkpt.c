@@ -215,7 +215,7 @@ static enum xkd_rc bl_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	for (size_t i = 0; !rc && i < s->bkpts.list.n; i++) {
 		const struct xkd_bkpt *b = s->bkpts.list.p[i];
 
-		for (size_t k = 0; k < (b->locs.n ? b->locs.n : 1); k++)
+		for (size_t k = 0; !b->event && k < (b->locs.n ? b->locs.n : 1); k++)
 			bl_row(s, b, b->locs.n ? b->locs.p[k] : 0, !k);
 	}
 	return rc;
@@ -257,7 +257,7 @@ static enum xkd_rc bc_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	for (size_t i = s->bkpts.list.n; !rc && i-- > 0;) {
 		unsigned id = s->bkpts.list.p[i]->id;
 
-		if (!listed(list, id))
+		if (s->bkpts.list.p[i]->event || !listed(list, id))
 			continue;
 		n++;
 		rc = !strcmp(a->name, "bc") ? xkd_bkpt_del(xkd_session_runner(s), id, err) :

@@ -72,7 +72,7 @@ enum xkd_rc xkd_arg_done(struct xkd_args *a, struct xkd_err *err) XKD_MUST;
 
 /* The families. */
 extern const struct xkd_cmd_family xkd_family_memory, xkd_family_symbols, xkd_family_types,
-	xkd_family_stack, xkd_family_run, xkd_family_step, xkd_family_bkpt, xkd_family_code, xkd_family_regs,
+	xkd_family_stack, xkd_family_run, xkd_family_step, xkd_family_event, xkd_family_bkpt, xkd_family_code, xkd_family_regs,
 	xkd_family_eval, xkd_family_paging, xkd_family_files, xkd_family_meta,
 	xkd_family_source, xkd_family_symbolize, xkd_family_index;
 extern const struct xkd_cmd_family xkd_family_trace, xkd_family_task, xkd_family_log, xkd_family_shell;

@@ -19,3 +19,4 @@ libxkd_a_SOURCES += engine/cmd/c_dmesg.c engine/cmd/c_task.c engine/cmd/complete
 libxkd_a_SOURCES += engine/cmd/c_walk.c
 libxkd_a_SOURCES += engine/cmd/c_stacks.c
 libxkd_a_SOURCES += engine/cmd/c_step.c engine/cmd/resume.h
+libxkd_a_SOURCES += engine/cmd/c_event.c

@@ -23,6 +23,12 @@ struct xkd_logline {
 	size_t len;
 };
 
+/* Something that a person may want to stop at: the kernel passes one of the places then. */
+struct xkd_os_event {
+	const char *code, *what; /* code NULL: the end of the table */
+	const char *places[4];	 /* functions; the first that exists counts */
+};
+
 /* How long a flexible array is: TYPE.ARRAY has COUNTER (a path) + plus elements. */
 struct xkd_counted {
 	const char *type, *array, *counter; /* type NULL: the end of the table */
@@ -79,6 +85,9 @@ struct xkd_os {
 	enum xkd_rc (*modules)(struct xkd_target *t, struct xkd_err *err);
 	/* Where a module that was just loaded passes before its own code runs. */
 	bool (*load_place)(struct xkd_target *t, uint64_t *addr);
+	const struct xkd_os_event *(*events)(void);
+	/* What the event is about at whose place the CPU stands: a module's, a task's name; "" unknown. */
+	void (*event_about)(struct xkd_target *t, int cpu, const char *code, char *buf, size_t max);
 	/* An image of a module's symbols made from memory, for when no file is found. */
 	enum xkd_rc (*mod_image)(struct xkd_target *t, struct xkd_module *m, struct xkd_image **img,
 				 struct xkd_err *err);

@@ -19,6 +19,7 @@ static void free_bkpt(struct xkd_bkpt *b)
 {
 	xkd_bkpt_drop_prog(b);
 	free(b->spec);
+	free(b->filter);
 	free(b->cmds);
 	free(b->cond);
 	xkd_vec_fini(&b->locs);

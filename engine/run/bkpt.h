@@ -5,6 +5,7 @@
 #include "engine/core/names.h"
 
 struct xkd_prog;
+struct xkd_os_event;
 struct xkd_bkpt {
 	unsigned id;
 	bool enabled;
@@ -23,6 +24,9 @@ struct xkd_bkpt {
 	uint64_t hits;
 	uint64_t only_task; /* /p: 0 any */
 	int only_cpu;	    /* the kernel's number; -1 any */
+	const struct xkd_os_event *event; /* sx: hidden from bl; NULL: a person's breakpoint */
+	bool notify;			  /* of an event: told, not stopped at */
+	char *filter;			  /* of an event: a pattern; NULL: any */
 	/* cond compiled for the place prog_pc (quick.c); NULL: not tried, or not to be compiled */
 	struct xkd_prog *prog;
 	bool prog_tried;

@@ -171,6 +171,17 @@ static bool bkpt_stop(struct xkd_run *r, uint64_t addr, bool watch, int cpu, boo
 		if (!b->enabled || !at_loc(b, addr, watch))
 			continue;
 		*mine = true;
+		if (b->event) {
+			char text[sizeof(stop->text)];
+
+			if (!xkd_event_stops(r, b, cpu, text, sizeof(text)) || yes)
+				continue;
+			snprintf(stop->text, sizeof(stop->text), "%s", text);
+			stop->kind = XKD_STOPPED_BP;
+			stop->bp_id = b->id;
+			yes = true;
+			continue;
+		}
 		if (!stops_for(r, b, cpu) || yes)
 			continue;
 		yes = true;

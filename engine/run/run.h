@@ -51,6 +51,12 @@ enum xkd_rc xkd_bkpt_del(struct xkd_run *r, unsigned id, struct xkd_err *err) XK
 enum xkd_rc xkd_bkpt_enable(struct xkd_run *r, unsigned id, bool on, struct xkd_err *err) XKD_MUST;
 void xkd_bkpts_fini(struct xkd_bkpts *all); /* forgets all, without touching the target */
 struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id);
+/* Events (event.c). filter, cmds: NULL none. */
+struct xkd_bkpt *xkd_event_find(struct xkd_bkpts *all, const char *code); /* NULL: ignored */
+const struct xkd_os_event *xkd_event_named(struct xkd_target *t, const char *code);
+enum xkd_rc xkd_event_set(struct xkd_run *r, const char *code, const char *filter, bool notify,
+			  const char *cmds, struct xkd_err *err) XKD_MUST;
+enum xkd_rc xkd_event_clear(struct xkd_run *r, const char *code, struct xkd_err *err) XKD_MUST;
 void xkd_bkpt_drop_prog(struct xkd_bkpt *b); /* its compiled condition */
 /* After module changes: resolves deferred ones, re-places moved ones. */
 void xkd_bkpt_refresh(struct xkd_run *r);

@@ -30,6 +30,9 @@ enum xkd_rc xkd_bkpt_resolve(struct xkd_run *r, struct xkd_bkpt *b, bool again,
 			     struct xkd_err *err) XKD_MUST;
 /* bkpt.c. Adds what an index that is there by now knows. */
 void xkd_bkpt_late(struct xkd_run *r);
+/* event.c. Is the event that the CPU stands at to be stopped for? Says in text what it is; tells those
+ * that are only told. */
+bool xkd_event_stops(struct xkd_run *r, struct xkd_bkpt *b, int cpu, char *text, size_t max);
 /* quick.c. Lets a hit that certainly concerns nobody pass; true: the target runs again. */
 bool xkd_run_quick(struct xkd_run *r, const struct xkd_until *u, const struct xkd_event *ev);
 /* Carries the instruction in bytes out for a CPU; go: and lets everything run. False: it is to be

@@ -113,6 +113,9 @@ enum xkd_rc linux_tasks(struct xkd_target *t, bool (*fn)(void *arg, const struct
 enum xkd_rc linux_task_regs(struct xkd_target *t, uint64_t task, struct xkd_regs *regs,
 			    struct xkd_err *err);
 void linux_describe(struct xkd_target *t, int cpu, struct xkd_out *out);
+/* events.c */
+const struct xkd_os_event *linux_events(void);
+void linux_event_about(struct xkd_target *t, int cpu, const char *code, char *buf, size_t max);
 /* Reads the integer member type.path of the object at addr. */
 enum xkd_rc linux_member(struct xkd_target *t, const char *type, const char *path, uint64_t addr,
 			 uint64_t *val, struct xkd_err *err);

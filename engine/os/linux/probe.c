@@ -1,6 +1,7 @@
 /* Looking at a machine whose kernel is not known yet. Reads go through one CPU's page tables over
  * physical memory where that can be read, so a CPU in user mode under page-table isolation serves as
  * well; each finding is verified by the caller. */
+#include "engine/core/cache.h"
 #include "engine/os/linux/linux.h"
 #include <string.h>
 
@@ -114,7 +115,32 @@ enum xkd_rc linux_notes_id(struct xkd_target *t, const struct linux_view *v, str
 
 static const uint8_t note_head[16] = { 4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0 };
 
-static void look_in(const uint8_t *b, size_t n, char *banner, size_t max, struct xkd_buildid *id)
+#define VDSO_MAX (4 * XKD_PAGE)
+
+/* The vDSO's images lie among the kernel's data as whole ELF files, each with a note of its own. */
+static bool in_vdso(const uint8_t *b, size_t at)
+{
+	for (size_t back = at % XKD_PAGE; back <= at && back < VDSO_MAX; back += XKD_PAGE)
+		if (!memcmp(b + at - back, "\177ELF", 4))
+			return true;
+	return false;
+}
+
+/* The kernel's build-id note at b[from] or behind it. b begins at a page. */
+static void look_for_id(const uint8_t *b, size_t n, size_t from, struct xkd_buildid *id)
+{
+	const uint8_t *p = b + from;
+
+	while (!id->n && (p = memmem(p, n - (size_t)(p - b), note_head, sizeof(note_head)))) {
+		if (n - (size_t)(p - b) >= sizeof(note_head) + 20 && !in_vdso(b, (size_t)(p - b))) {
+			memcpy(id->b, p + sizeof(note_head), 20);
+			id->n = 20;
+		}
+		p++;
+	}
+}
+
+static void look_for_banner(const uint8_t *b, size_t n, char *banner, size_t max)
 {
 	static const char word[] = "Linux version ";
 	const uint8_t *p;
@@ -128,17 +154,12 @@ static void look_in(const uint8_t *b, size_t n, char *banner, size_t max, struct
 		banner[len] = 0;
 		banner[strcspn(banner, "\n")] = 0;
 	}
-	if (!id->n && (p = memmem(b, n, note_head, sizeof(note_head))) &&
-	    n - (size_t)(p - b) >= sizeof(note_head) + 20) {
-		memcpy(id->b, p + sizeof(note_head), 20);
-		id->n = 20;
-	}
 }
 
 void linux_identify(struct xkd_target *t, const struct linux_view *v, uint64_t text, char *banner,
 		    size_t max, struct xkd_buildid *id)
 {
-	enum { CHUNK = 1 << 18, OVERLAP = 512 };
+	enum { CHUNK = 1 << 18, OVERLAP = VDSO_MAX, NOTE = 64 };
 	uint8_t *buf = xkd_calloc(1, CHUNK + OVERLAP);
 	struct xkd_err ignored;
 
@@ -151,7 +172,8 @@ void linux_identify(struct xkd_target *t, const struct linux_view *v, uint64_t t
 		if (xkd_mem_read(t, &v->sp, text + off, buf + OVERLAP, CHUNK, &done, &ignored) ==
 		    XKD_CANCELED)
 			break;
-		look_in(buf, OVERLAP + done, banner, max, id);
+		look_for_banner(buf, OVERLAP + done, banner, max);
+		look_for_id(buf, OVERLAP + done, OVERLAP - NOTE, id); /* what is before was seen */
 		memmove(buf, buf + CHUNK, OVERLAP);
 		if (!done && off > IDENTIFY_MAX / 2)
 			break;
