@@ -31,7 +31,7 @@ bool xkd_arg_switch(struct xkd_args *a, char lead, char *buf, size_t max)
 	const char *p = xkd_skip_space(a->p);
 	size_t n = 0;
 
-	if (*p != lead || !isalpha((unsigned char)p[1]))
+	if (*p != lead || !(lead == '/' ? isalnum((unsigned char)p[1]) : isalpha((unsigned char)p[1])))
 		return false;
 	for (p++; isalnum((unsigned char)p[n]); n++)
 		;

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define DEFAULT_DEPTH 5
-#define LIST_MAX 4096
+#define LIST_MAX (1u << 20)
 
 struct dt {
 	struct xkd_session *s;
@@ -251,7 +251,8 @@ static void title(struct dt *d)
 }
 
 /* -l a.b: the field's pointer leads to the next one; of a list_head it leads to the next one's
- * list_head. Ends at NULL, at the first one again, at one met before, or after LIST_MAX. */
+ * list_head. Ends at NULL or at the first one again; at another one met before, or after LIST_MAX, with
+ * an error. */
 static enum xkd_rc next_in_list(struct dt *d, struct xkd_value *v, bool *more, struct xkd_err *err)
 {
 	struct xkd_value at = *v, f;
@@ -301,7 +302,8 @@ static enum xkd_rc show_list(struct dt *d, struct xkd_err *err)
 	if (!xkd_type_is_aggregate(d->type))
 		return xkd_err_set(err, XKD_UNSUPPORTED, "-l walks structs");
 	xkd_map_init_u64(&met);
-	while (!rc && more && !xkd_map_get(&met, v.addr) && n++ < LIST_MAX) {
+	while (!rc && more && !xkd_map_get(&met, v.addr) && n < LIST_MAX) {
+		n++;
 		xkd_map_put(&met, v.addr, d);
 		xkd_out(out, "%s at ", d->list);
 		xkd_out_key(out, XKD_ST_ADDR, "address", "%s", XKD_ADDR(v.addr));
@@ -310,6 +312,13 @@ static enum xkd_rc show_list(struct dt *d, struct xkd_err *err)
 		if (!rc)
 			rc = next_in_list(d, &v, &more, err);
 	}
+	if (!rc && more && v.addr != d->addr)
+		rc = xkd_err_set(err, XKD_BADDATA, n < LIST_MAX ? "damaged: after %u it comes back to the one at %s"
+								: "it does not end after %u, at %s",
+				 n, XKD_ADDR(v.addr));
+	xkd_out_key(out, XKD_ST_DIM, "count", "%u", n);
+	xkd_out_st(out, XKD_ST_DIM, " entr%s", n == 1 ? "y" : "ies");
+	xkd_out_end(out);
 	xkd_map_fini(&met);
 	return rc;
 }
@@ -412,14 +421,24 @@ static bool looks_addressed(struct dt *d, struct xkd_args a, const struct xkd_ty
 	return false;
 }
 
+/* Before "*pid*", a pattern of members that a C declarator is not: "task_struct *pid* A". */
+static const char *before_pattern(struct dt *d, const char *text)
+{
+	for (const char *p = text; (p = strchr(p, '*')); p++)
+		if (p > text && p[-1] == ' ' && (isalnum((unsigned char)p[1]) || p[1] == '_'))
+			return xkd_arena_strndup(&d->s->cmd_arena, text, (size_t)(p - text));
+	return text;
+}
+
 static enum xkd_rc type_or_global(struct dt *d, struct xkd_args *a, struct xkd_err *err)
 {
 	struct xkd_err terr = XKD_ERR_INIT, verr = XKD_ERR_INIT;
 	struct xkd_value v;
-	const char *end, *start = a->p;
+	const char *end, *start = a->p, *text = before_pattern(d, a->p);
 	char word[256];
-	enum xkd_rc rc = xkd_parse_type(&d->ctx, a->p, &end, &d->type, &d->mod, &terr);
+	enum xkd_rc rc = xkd_parse_type(&d->ctx, text, &end, &d->type, &d->mod, &terr);
 
+	end = a->p + (rc ? 0 : end - text);
 	if (!rc) {
 		const char *bang = memchr(start, '!', (size_t)(end - start));
 
