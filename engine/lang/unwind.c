@@ -1,6 +1,7 @@
 /* Stack walks: steps from frame to frame, inline frames put between, names and lines given to each.
  * Invariant: within one stack the stack pointer only grows; a walk visits no (pc, sp) twice. */
 #include "engine/lang/unwind.h"
+#include "engine/lang/scope.h"
 #include "engine/lang/unwind_step.h"
 #include "engine/os/os.h"
 #include "base/str.h"
@@ -173,6 +174,30 @@ static void XKD_PRINTF(2, 3) note(struct xkd_frame *f, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Which device's interrupt it is, the functions that serve it know: frames inside this one. */
+static void note_irq(struct walk *w, const char *kind, char *text, size_t max)
+{
+	const struct xkd_os *os = w->ctx->t->os;
+	struct xkd_err ignored;
+	char name[64];
+
+	for (size_t i = w->n - 1; i-- && os->irq_var && !w->memo;) {
+		struct xkd_value v;
+		struct xkd_ctx fc;
+		uint64_t var;
+
+		if (w->f[i].exact_pc && i && w->f[i].sp != w->f[0].sp)
+			return; /* what another one interrupted */
+		xkd_frame_ctx(w->ctx, &w->f[i], &fc);
+		if (xkd_scope_local(&fc, os->irq_var, &v, &ignored) ||
+		    xkd_value_u64(&fc, &v, &var, &ignored) ||
+		    !os->irq_name(w->ctx->t, var, name, sizeof(name)))
+			continue;
+		snprintf(text, max, "%s %s", kind, name);
+		return;
+	}
+}
+
 static void note_entry(struct walk *w, struct xkd_frame *f, uint64_t saved)
 {
 	struct xkd_target *t = w->ctx->t;
@@ -182,6 +207,8 @@ static void note_entry(struct walk *w, struct xkd_frame *f, uint64_t saved)
 		snprintf(kind, sizeof(kind), "probe");
 	else if (f->func && t->os->entry_kind)
 		t->os->entry_kind(t, f->func, f->func_addr, saved, kind, sizeof(kind));
+	if (!strcmp(kind, "interrupt"))
+		note_irq(w, "interrupt", kind, sizeof(kind));
 	if (kind[0])
 		note(f, "%s", kind);
 }

@@ -131,6 +131,10 @@ struct xkd_os {
 	 * special. */
 	void (*entry_kind)(struct xkd_target *t, const char *symbol, uint64_t start, uint64_t saved,
 			   char *kind, size_t max);
+	/* The variable that functions which serve a device's interrupt have for it, and what it is: "4
+	 * ttyS0". */
+	const char *irq_var;
+	bool (*irq_name)(struct xkd_target *t, uint64_t var, char *name, size_t max);
 	/* Entry code that has not saved the user's registers yet, or has restored them: what is known
 	 * of them. False: no such code. */
 	bool (*entry_user)(struct xkd_target *t, int cpu, uint64_t task, const char *symbol,

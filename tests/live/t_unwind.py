@@ -43,7 +43,7 @@ def first_part(names):
     out = []
     for n in names:
         out.append(n)
-        if n != "asm_call_on_stack" and n.startswith(("asm_", "entry_", "ret_from_intr", 
+        if n != "asm_call_on_stack" and n.startswith(("asm_", "entry_", "ret_from_intr",
                                                       "apic_timer_interrupt", "common_interrupt")):
             break
     return tuple(out)
@@ -127,7 +127,8 @@ with Guest("--smp", "1", "--timeout", "300") as g:
     # A line's interrupt, and an NMI: told by name.
     status, out = g.xkd(mark(["bp lk!serial8250_interrupt", "g", "k", "bc *"]), 60)
     a = answers(out, 4)
-    tap.ok(whole(a[2]) and re.search(r"common_interrupt\S*.*\[interrupt", a[2]), "a device's interrupt", a[2])
+    tap.ok(whole(a[2]) and re.search(r"common_interrupt\S*.*\[interrupt 4 ttyS0\]", a[2]),
+           "a device's interrupt, by number and name", a[2])
     g.recover()
     status, out = g.xkd(mark(["bp lk!default_do_nmi", ".monitor nmi", "g", "k", "bc *"]), 60)
     a = answers(out, 5)

@@ -176,6 +176,24 @@ void linux_entry_kind(struct xkd_target *t, const char *symbol, uint64_t start, 
 	}
 }
 
+bool linux_irq_name(struct xkd_target *t, uint64_t desc, char *name, size_t max)
+{
+	uint64_t irq, action, at;
+	struct xkd_err ignored;
+	struct xkd_buf b = XKD_BUF_INIT;
+	char device[48] = "";
+
+	if (!(desc >> 63) || linux_member(t, "irq_desc", "irq_data.irq", desc, &irq, &ignored))
+		return false;
+	if (!linux_member(t, "irq_desc", "action", desc, &action, &ignored) && action &&
+	    !linux_member(t, "irqaction", "name", action, &at, &ignored) && at)
+		(void)!xkd_kread_str(t, at, device, sizeof(device), &ignored);
+	xkd_buf_escaped(&b, device, strlen(device));
+	snprintf(name, max, "%u%s%s", (unsigned)irq, b.len ? " " : "", b.s);
+	xkd_buf_fini(&b);
+	return true;
+}
+
 /* The registers that a task entered the kernel with lie at the top of its stack, below what some
  * kernels leave free there. */
 static bool top_regs(struct xkd_target *t, uint64_t task, struct xkd_regs *regs)

@@ -146,6 +146,7 @@ enum xkd_rc linux_trap_regs(struct xkd_target *t, uint64_t addr, bool partial,
 			    struct xkd_regs *regs, struct xkd_err *err);
 void linux_entry_kind(struct xkd_target *t, const char *symbol, uint64_t start, uint64_t saved,
 		      char *kind, size_t max);
+bool linux_irq_name(struct xkd_target *t, uint64_t desc, char *name, size_t max);
 bool linux_entry_user(struct xkd_target *t, int cpu, uint64_t task, const char *symbol,
 		      const struct xkd_regs *now, struct xkd_regs *user);
 #endif
