@@ -37,7 +37,8 @@ enum xkd_rc xkd_print_struct_at(const struct xkd_ctx *ctx, struct xkd_out *out,
 bool xkd_print_has_field(const struct xkd_ctx *ctx, struct xkd_module *mod,
 			 const struct xkd_type *type, const char *field);
 /* A value on one line without newline: "0xffff8e73`25740000", "KVM_PIO_BUS (0n1)" (style_dv) or
- * "0n1 ( KVM_PIO_BUS )", `"text"`; unreadable: "??". Never fails. */
+ * "0n1 ( KVM_PIO_BUS )", `"text"`; unreadable: "??". Names in it are the debug info's, as they are:
+ * to be escaped by who shows it. Never fails. */
 void xkd_value_brief(const struct xkd_ctx *ctx, const struct xkd_value *v, bool style_dv,
 		     struct xkd_buf *out);
 /* "(struct kvm_vcpu * vcpu = 0xffff8e73`25740000, int len = 0n1)" of the context's function, with the

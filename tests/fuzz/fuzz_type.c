@@ -106,7 +106,7 @@ static void print(const struct xkd_ctx *ctx, struct xkd_module *mod, const struc
 	xkd_out_fini(&out);
 	xkd_print_has_field(ctx, mod, t, "next");
 	xkd_value_brief(ctx, &v, how & 1, &b);
-	if (strlen(b.s) != b.len || strchr(b.s, '\n') || strchr(b.s, '\033'))
+	if (strlen(b.s) != b.len) /* its names are escaped by who shows it */
 		abort();
 	xkd_buf_fini(&b);
 	value_ops(ctx, &v);
