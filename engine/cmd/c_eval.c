@@ -1,5 +1,6 @@
-/* ?, ?? and .formats: expressions in both syntaxes. */
+/* ?, ??, dx and .formats: expressions in both syntaxes. */
 #include "engine/cmd/cmd.h"
+#include "engine/cmd/dx.h"
 #include "base/str.h"
 #include "engine/lang/print.h"
 #include <inttypes.h>
@@ -84,6 +85,22 @@ static enum xkd_rc cmd_cxx(struct xkd_session *s, struct xkd_args *a, struct xkd
 		return rc;
 	xkd_print_percpu(&s->out, &v);
 	return xkd_print_value(&ctx, &s->out, &v, &o, err);
+}
+
+static enum xkd_rc cmd_dx(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	struct xkd_ctx ctx;
+	struct xkd_value v;
+	unsigned depth;
+	const char *expr;
+	enum xkd_rc rc = xkd_dx_depth(a, &depth, err);
+
+	if (rc)
+		return rc;
+	expr = xkd_skip_space(a->p);
+	expr = xkd_arena_strdup(&s->cmd_arena, expr);
+	rc = eval_rest(s, a, XKD_CXX, &ctx, &v, err);
+	return rc ? rc : xkd_dx_show(s, &ctx, expr, &v, depth, err);
 }
 
 static void bits_row(struct xkd_session *s, uint64_t num)
@@ -184,6 +201,13 @@ static const struct xkd_cmd rows[] = {
 		  "CPU's copy; another's: ?? per_cpu(runqueues, 1).nr_running, per_cpu_ptr(p, 1),\n"
 		  "this_cpu_ptr(p).",
 	  .foreign = "print inspect output" },
+	{ .name = "dx",
+	  .args = "[-r[n]] expression",
+	  .effect = XKD_FX_TARGET | XKD_FX_STOPPED,
+	  .fn = cmd_dx,
+	  .help = "show what a C expression gives, with what is inside",
+	  .more = "Members, elements and what pointers lead to are shown one level deep, or n with\n"
+		  "-rn: dx vcpu->mutex, dx -r2 *vcpu->kvm->buses[1]." },
 	{ .name = ".formats",
 	  .args = "expression",
 	  .effect = XKD_FX_NONE,

@@ -20,3 +20,4 @@ libxkd_a_SOURCES += engine/cmd/c_walk.c
 libxkd_a_SOURCES += engine/cmd/c_stacks.c
 libxkd_a_SOURCES += engine/cmd/c_step.c engine/cmd/resume.h
 libxkd_a_SOURCES += engine/cmd/c_event.c
+libxkd_a_SOURCES += engine/cmd/dx.c engine/cmd/dx.h

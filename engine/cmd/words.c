@@ -89,7 +89,6 @@ static const struct {
 	{ ".unload", "this version loads no extensions; .chain lists what is built in" },
 	{ ".effmach", "the target is x86-64; u follows the mode that CS says: 16, 32 or 64 bits" },
 	{ ".fnent", "kv says by what each frame was unwound, uf shows a function with its parts" },
-	{ "dx", "C expressions are shown by ??, containers are walked by !list and its kin" },
 	{ "dl", "a list is walked by !list HEAD, or dt -l FIELD TYPE ADDR" },
 	{ "wt", "calls are traced step by step with tc and tt; nothing counts them" },
 	{ "!error", "the kernel's errors are negative errno numbers: ?? (int)@rax, then man 3 errno" },

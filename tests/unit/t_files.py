@@ -151,6 +151,14 @@ def one_compiler(cc, dwarf, packing):
         else:
             skip(what + ": offsets", "this gdb reads no such file: " + text[:80])
     ok("BLUE (0n6)" in out and "int 0n4660" in out and '"hello"' in out, what + ": values of the file", out)
+    if packing == "plain":
+        _, out, _ = xkd(path, "-c", "dx -r3 global_outer; dx -r0 global_outer; dx global_outer.in; dx *&counter")
+        rows = [(int(m[1], 16), m[2]) for m in re.finditer(r"^    \[\+0x([0-9a-f]+)\] (\w+)", out, re.M)]
+        ok(rows == got and re.search(r"\] c +: BLUE \(0n6\) \[Type: enum colour\]$", out, re.M),
+           what + ": dx has dt's members", out)
+        ok(len(re.findall(r"^ {12}\[\+0x000 \( 7: 3\)\] b +: ", out, re.M)) == 2 and
+           len(re.findall(r"^    \[[01]\] +\[Type: struct inner\]$", out, re.M)) == 2 and
+           "*&counter : 0n4660 [Type: int]" in out, what + ": dx goes as deep as it is told", out)
 
 
 def compilers():
