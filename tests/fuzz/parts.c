@@ -121,11 +121,20 @@ static unsigned next(unsigned *seed)
 	return *seed >> 8;
 }
 
-/* A part that is there, as a rule. */
+/* A part that is there, as a rule: any, or by its size. */
 static size_t pick(const struct parts *ps, unsigned *seed)
 {
-	size_t i = 0;
+	size_t i, at = 0;
 
+	for (i = 0; i < parts_count; i++)
+		at += ps->n[i];
+	if (at && next(seed) % 2) {
+		at = next(seed) % at;
+		for (i = 0; at >= ps->n[i]; i++)
+			at -= ps->n[i];
+		return i;
+	}
+	i = 0;
 	for (int tries = 0; tries < 8; tries++) {
 		i = next(seed) % parts_count;
 		if (ps->n[i])
@@ -134,17 +143,21 @@ static size_t pick(const struct parts *ps, unsigned *seed)
 	return i;
 }
 
-/* A number that may be an offset into one of the parts, over one that may be such. */
+/* A number that may be an offset into one of the parts, over one that may be such: of any place, or
+ * of one close before, which makes what refers to something refer to itself. */
 static size_t change_offset(const struct parts *ps, uint8_t *p, size_t n, unsigned *seed)
 {
 	static const unsigned sizes[] = { 1, 1, 2, 4, 4, 8 };
 	unsigned bytes = sizes[next(seed) % XKD_COUNT(sizes)];
-	size_t to = pick(ps, seed);
+	size_t to = pick(ps, seed), at;
+	uint64_t v = ps->n[to] ? next(seed) % (ps->n[to] + 2) : 0;
 
 	if (n < bytes)
 		return n;
-	xkd_put_le(p + next(seed) % (n - bytes + 1), ps->n[to] ? next(seed) % (ps->n[to] + 2) : 0,
-		   bytes);
+	at = next(seed) % (n - bytes + 1);
+	if (bytes > 1 && next(seed) % 2)
+		v = at - next(seed) % 8;
+	xkd_put_le(p + at, v, bytes);
 	return n;
 }
 
