@@ -290,7 +290,9 @@ void xkd_text_typedef(const struct xkd_type *type, uint64_t num, struct xkd_buf 
 	const struct xkd_type *t = xkd_type_unqual(type);
 
 	for (int i = 0; t && t->kind == XKD_T_TYPEDEF && i < 8; i++) {
-		if (!strcmp(t->name, "ktime_t") && (int64_t)num >= 1000) {
+		const char *name = t->name ? t->name : ""; /* foreign ones may have none */
+
+		if (!strcmp(name, "ktime_t") && (int64_t)num >= 1000) {
 			if (num == INT64_MAX) {
 				xkd_buf_str(out, " (never)");
 				return;
@@ -300,12 +302,12 @@ void xkd_text_typedef(const struct xkd_type *type, uint64_t num, struct xkd_buf 
 			xkd_buf_str(out, " s)");
 			return;
 		}
-		if (!strcmp(t->name, "__kernel_dev_t") && num) {
+		if (!strcmp(name, "__kernel_dev_t") && num) {
 			xkd_buf_printf(out, " (%llu:%llu)", (unsigned long long)(num >> 20),
 				       (unsigned long long)(num & 0xfffff));
 			return;
 		}
-		if (!strcmp(t->name, "umode_t") && num) {
+		if (!strcmp(name, "umode_t") && num) {
 			xkd_buf_printf(out, " (0%llo)", (unsigned long long)num);
 			return;
 		}
