@@ -207,7 +207,7 @@ static const struct xkd_cmd rows[] = {
 	  .fn = cmd_dx,
 	  .help = "show what a C expression gives, with what is inside",
 	  .more = "Members, elements and what pointers lead to are shown one level deep, or n with\n"
-		  "-rn: dx vcpu->mutex, dx -r2 *vcpu->kvm->buses[1]." },
+		  "-rn: dx -r2 *vcpu->kvm->buses[1]." },
 	{ .name = ".formats",
 	  .args = "expression",
 	  .effect = XKD_FX_NONE,

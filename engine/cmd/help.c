@@ -70,6 +70,7 @@ static const struct {
 	{ "wrmsr", "wrmsr c0000080 d01" },
 	{ "?", "? poi(@rsp) - 10; ? 0n1033" },
 	{ "??", "?? ((struct task_struct *)@$thread)->mm" },
+	{ "dx", "dx -r2 vcpu->kvm" },
 	{ ".formats", ".formats 0n1700000000" },
 	{ "dt", "dt task_struct pid comm @$thread" },
 	{ "dv", "dv /t /v" },
