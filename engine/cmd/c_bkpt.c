@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Switches that every kind takes: /1 /p task /cpu n /w "expr". */
+#define XKD_DEPTH_FRAMES 1000
+
+/* Switches that every kind takes: /1 /p task /cpu n /c depth /w "expr". */
 static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, struct xkd_bkpt *b,
 			    struct xkd_err *err)
 {
@@ -23,6 +25,9 @@ static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, struct xk
 		} else if (!strcmp(sw, "cpu")) {
 			rc = xkd_arg_expr(s, a, &v, err);
 			b->only_cpu = (int)v;
+		} else if (!strcmp(sw, "c")) {
+			rc = xkd_arg_expr(s, a, &v, err);
+			b->max_depth = v < XKD_DEPTH_FRAMES ? (unsigned)v : XKD_DEPTH_FRAMES;
 		} else if (!strcmp(sw, "w")) {
 			b->cond = (char *)xkd_arg_string(s, a);
 			if (!b->cond)
@@ -30,7 +35,8 @@ static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, struct xk
 						    "/w wants a quoted C++ expression");
 		} else {
 			rc = xkd_err_syntax(err, (int)(a->p - a->line),
-					    "no switch /%s here; there are /1 /p task /cpu n /w \"expr\"",
+					    "no switch /%s here; there are /1 /p task /cpu n /c depth "
+					    "/w \"expr\"",
 					    sw);
 		}
 	}
@@ -200,6 +206,8 @@ static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t add
 			xkd_out(o, " /p %s", XKD_ADDR(b->only_task));
 		if (b->only_cpu >= 0)
 			xkd_out(o, " /cpu %d", b->only_cpu);
+		if (b->max_depth)
+			xkd_out(o, " /c %x", b->max_depth);
 		if (b->cond)
 			xkd_out(o, " /w \"%s\"", b->cond);
 		if (b->cmds)
@@ -269,11 +277,13 @@ static enum xkd_rc bc_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 }
 
 static const struct xkd_cmd rows[] = {
-	{ "bp bu", "[/1] [/p task] [/cpu n] [/w \"C++ expr\"] [addr [passes]] [\"commands\"]",
+	{ "bp bu", "[/1] [/p task] [/cpu n] [/c depth] [/w \"C++ expr\"] [addr [passes]] [\"commands\"]",
 	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_GLUED,
 	  "breakpoint at a symbol or address; on a module not loaded yet it waits", bp_cmd,
 	  "bp3 gives the id. passes: stops at that hit. The commands run at each hit, up to the first\n"
-	  "that resumes. A symbol in a module that is loaded but lacks it is an error.",
+	  "that resumes. A symbol in a module that is loaded but lacks it is an error.\n"
+	  "/1 once, /p for a task alone, /cpu on a CPU alone, /c where the stack has so many frames at\n"
+	  "most, /w where the expression is not 0.",
 	  "b break tbreak" },
 	{ "bm", "[switches] mod!pattern [passes] [\"commands\"]",
 	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_GLUED, "breakpoint at every function that matches",

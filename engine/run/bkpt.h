@@ -24,6 +24,7 @@ struct xkd_bkpt {
 	uint64_t hits;
 	uint64_t only_task; /* /p: 0 any */
 	int only_cpu;	    /* the kernel's number; -1 any */
+	unsigned max_depth; /* /c: frames of the stack at most; 0 any */
 	const struct xkd_os_event *event; /* sx: hidden from bl; NULL: a person's breakpoint */
 	bool notify;			  /* of an event: told, not stopped at */
 	char *filter;			  /* of an event: a pattern; NULL: any */

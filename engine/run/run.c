@@ -1,6 +1,7 @@
 /* Resuming and stopping. A breakpoint that a CPU stands on is stepped off with the other CPUs held,
  * for one instruction and no longer. Hits that a filter lets through never reach the user. */
 #include "engine/run/run.h"
+#include "engine/lang/unwind.h"
 #include "base/str.h"
 
 #include "engine/os/os.h"
@@ -125,6 +126,19 @@ static bool cond_holds(struct xkd_run *r, const struct xkd_bkpt *b, int cpu)
 	return v != 0;
 }
 
+/* Has the stack max frames at most? One that cannot be walked stops, so that it is seen. */
+static bool shallow(struct xkd_run *r, unsigned max, int cpu)
+{
+	struct xkd_err ignored;
+	struct xkd_frame *f;
+	struct xkd_ctx ctx;
+	char why[160];
+	size_t n;
+
+	return xkd_ctx_cpu(r->t, cpu, &ctx, &ignored) ||
+	       xkd_unwind(&ctx, max + 1, r->arena, &f, &n, why, &ignored) || n <= max;
+}
+
 /* Does this breakpoint's hit concern the user? Counts it. */
 static bool stops_for(struct xkd_run *r, struct xkd_bkpt *b, int cpu)
 {
@@ -138,6 +152,8 @@ static bool stops_for(struct xkd_run *r, struct xkd_bkpt *b, int cpu)
 			     task != b->only_task))
 		return false;
 	if (b->cond && !cond_holds(r, b, cpu))
+		return false;
+	if (b->max_depth && !shallow(r, b->max_depth, cpu))
 		return false;
 	b->hits++;
 	if (b->left > 1) {

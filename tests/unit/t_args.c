@@ -27,6 +27,12 @@ static void t_words(struct xkd_session *s)
 	ok(!xkd_arg_string(s, &a), "string: a word is none");
 	is_str(xkd_arg_rest(s, &a), "rest  of it", "rest: trimmed");
 	ok(xkd_arg_end(&a) && xkd_arg_done(&a, NULL) == XKD_OK, "end");
+	a = at("/1 -2 (x *)1 z");
+	ok(xkd_arg_switch(&a, '/', buf, sizeof(buf)) && !strcmp(buf, "1"), "switch: /1");
+	ok(!xkd_arg_switch(&a, '-', buf, sizeof(buf)), "switch: -2 is a number");
+	ok(xkd_arg_word(&a, buf, sizeof(buf)) && xkd_arg_cxx(&a, buf, sizeof(buf)) &&
+		   !strcmp(buf, "(x *)1"),
+	   "a C expression keeps the blanks in its parentheses");
 	a = at("toolongforit x");
 	ok(!xkd_arg_word(&a, buf, sizeof(buf)) && a.p == a.line,
 	   "word: too long is left where it is");
