@@ -1,5 +1,5 @@
 /* Any bytes as location expressions, for values of several types, at a frame whose registers are
- * known in part. Input: eighteen parts (parts.h): memory at the stack pointer, the frame base's
+ * known in part and whose caller the same debug info describes. Input: eighteen parts (parts.h): memory at the stack pointer, the frame base's
  * expression, .debug_info, .debug_abbrev, .debug_str, .debug_addr, twelve expressions. */
 #include "engine/lang/scope.h"
 #include "engine/lang/print.h"
@@ -7,6 +7,7 @@
 #include "tests/fuzz/parts.h"
 #include "tests/unit/mock.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define STACK 0x8000
 #define EXPRS 12
@@ -26,7 +27,7 @@ static struct xkd_ctx frame(const struct parts *ps)
 		mock_seg(target, STACK, memory, sizeof(memory));
 		mock_reg(target, "rsp", STACK);
 		mock_reg(target, "rbp", STACK + 64);
-		mock_reg(target, "rip", PARTS_TEXT + 0x100);
+		mock_reg(target, "rip", PARTS_TEXT + 0x110);
 		mock_reg(target, "rdi", 0x1234);
 	}
 	memset(memory, 0x5a, sizeof(memory));
@@ -79,13 +80,26 @@ static void look(const struct xkd_ctx *ctx, const struct xkd_value *v)
 	xkd_buf_fini(&b);
 }
 
+/* The kernel, so that code at an address has debug info. */
+static struct xkd_module *module(struct xkd_target *t, struct xkd_image *img)
+{
+	struct xkd_module *m = xkd_calloc(1, sizeof(*m));
+
+	strcpy(m->name, "lk");
+	m->is_kernel = true;
+	m->state = XKD_SYMS_DWARF;
+	m->img = img;
+	*xkd_vec_push(&m->ranges) = (struct xkd_modrange){ PARTS_TEXT, PARTS_TEXT_SIZE };
+	*xkd_vec_push(&t->mods) = m;
+	return m;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct xkd_module mod = { .is_kernel = true, .slide = 0x7000 };
 	const struct xkd_type *types[] = { xkd_type_builtin(XKD_BI_ULONG),
 					   xkd_type_builtin(XKD_BI_CHAR),
 					   xkd_type_builtin(XKD_BI_VOID), NULL };
-	struct xkd_locenv env = { .mod = &mod };
+	struct xkd_locenv env = { .mod = NULL };
 	struct xkd_err err = XKD_ERR_INIT;
 	struct parts ps;
 	struct xkd_ctx ctx;
@@ -97,7 +111,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ctx = frame(&ps);
 	xkd_log_init(&log);
 	img = parts_image(sections, &ps, 2, XKD_COUNT(sections), &log);
+	env.mod = module(ctx.t, img);
 	env.ctx = &ctx;
+	env.caller = xkd_caller_new(&ctx.t->stop_arena);
 	env.fb = ps.p[1];
 	env.fb_len = ps.n[1];
 	if (!xkd_image_dwarf(img, &env.dwarf, &err) && !xkd_dw_units(env.dwarf, &err))
@@ -111,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			xkd_location_eval(&env, ps.p[i], ps.n[i], &v);
 			look(&ctx, &v);
 		}
-	xkd_image_unref(img);
+	ctx.t->mods.n = 0;
+	xkd_module_free(env.mod);
 	return 0;
 }
