@@ -1,8 +1,9 @@
 /*
- * Load for the test guest: processes that each keep one part of the kernel busy, with pauses, so that an
- * emulated machine still has air. usage: load [PAUSE_US] (1000).
+ * Load for the test guest: processes that each keep one part of the kernel busy, with pauses, so
+ * that an emulated machine still has air. usage: load [PAUSE_US] (1000).
  *
- * A part that this kernel lacks (no block device, say) ends with a line that says so; the others go on.
+ * A part that this kernel lacks (no block device, say) ends with a line that says so; the others go
+ * on.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -70,7 +71,8 @@ static void faults(void)
 	size_t size = 64 * 4096;
 
 	for (;;) {
-		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
 		pid_t pid;
 
 		if (p == MAP_FAILED)
@@ -134,8 +136,8 @@ static void files(void)
 
 static void proc(void)
 {
-	static const char *const paths[] = {"/proc/self/maps", "/proc/self/stat", "/proc/meminfo",
-					    "/proc/loadavg", "/sys/kernel/notes"};
+	static const char *const paths[] = { "/proc/self/maps", "/proc/self/stat", "/proc/meminfo",
+					     "/proc/loadavg", "/sys/kernel/notes" };
 	char buf[4096];
 
 	for (unsigned int i = 0;; i = (i + 1) % (sizeof(paths) / sizeof(*paths))) {
@@ -174,18 +176,20 @@ static void blocks(void)
 
 static void timers(void)
 {
-	struct itimerval it = {.it_interval = {.tv_usec = 5000}, .it_value = {.tv_usec = 5000}};
-	struct itimerspec ts = {.it_interval = {.tv_nsec = 3000000}, .it_value = {.tv_nsec = 3000000}};
-	struct sigaction sa = {.sa_handler = count};
+	struct itimerval it = { .it_interval = { .tv_usec = 5000 },
+				.it_value = { .tv_usec = 5000 } };
+	struct itimerspec ts = { .it_interval = { .tv_nsec = 3000000 },
+				 .it_value = { .tv_nsec = 3000000 } };
+	struct sigaction sa = { .sa_handler = count };
 	int fd = timerfd_create(CLOCK_MONOTONIC, 0), ep = epoll_create1(0);
-	struct epoll_event ev = {.events = EPOLLIN};
+	struct epoll_event ev = { .events = EPOLLIN };
 	timer_t timer;
 	uint64_t n;
 
 	sigaction(SIGALRM, &sa, NULL);
 	sigaction(SIGUSR1, &sa, NULL);
 	setitimer(ITIMER_REAL, &it, NULL);
-	struct sigevent se = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+	struct sigevent se = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	if (timer_create(CLOCK_MONOTONIC, &se, &timer) == 0)
 		timer_settime(timer, 0, &ts, NULL);
 	timerfd_settime(fd, 0, &ts, NULL);
@@ -217,7 +221,7 @@ static void pipes(void)
 	if (fork() == 0)
 		echo(pair[1], pair[1]);
 	for (;;) {
-		struct pollfd p = {.fd = from[0], .events = POLLIN};
+		struct pollfd p = { .fd = from[0], .events = POLLIN };
 
 		tried(write(to[1], &c, 1));
 		poll(&p, 1, 100);
@@ -230,7 +234,7 @@ static void pipes(void)
 
 static void kills(void)
 {
-	struct sigaction sa = {.sa_handler = count};
+	struct sigaction sa = { .sa_handler = count };
 	pid_t pid;
 
 	sigaction(SIGUSR1, &sa, NULL);
@@ -277,8 +281,8 @@ static void calls(void)
 
 int main(int argc, char **argv)
 {
-	static void (*const parts[])(void) = {forks,  faults, files, proc, blocks,
-					      timers, pipes,  kills, calls};
+	static void (*const parts[])(void) = { forks,  faults, files, proc, blocks,
+					       timers, pipes,  kills, calls };
 
 	if (argc > 1 && !strcmp(argv[1], "nothing"))
 		return 0;

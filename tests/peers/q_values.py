@@ -88,7 +88,10 @@ def inline_entry(line, val, around):
         for gdbs, ours in around for name, _, theirs in gdbs for o in ours.get(name, []))
 
 
-def compare_vars(t, where, mine, theirs, around):
+def pairs(mine, theirs, around):
+    """(class, name, xkd's, gdb's) of each variable of a frame. Classes: equal; unknown, by both; gap, gdb
+    alone knows; more, xkd alone knows; parts, xkd shows what is no number in parts; slip, a known one of
+    gdb's, whose reason stands for gdb's; differ; count, where they do not have the same variables."""
     for name in dict.fromkeys(n for n, _, _ in theirs):
         gdbs = [v for n, _, v in theirs if n == name]
         ours = mine.get(name, [])
@@ -97,31 +100,45 @@ def compare_vars(t, where, mine, theirs, around):
         if len(gdbs) > len(ours):  # gdb lists an inlined function's again from its abstract original
             gdbs = [v for v in gdbs if "none" not in v] or gdbs[:len(ours)] or gdbs
         if not ours and DISCARDED in name:
-            t.accept(reasons.GDB_DISCARDED)
+            yield "slip", name, None, reasons.GDB_DISCARDED
             continue
         if not ours and all("none" in g for g in gdbs):
-            t.agree()  # of a block without code, which gdb takes for a part of the one around it
+            # Of a block without code, which gdb takes for a part of the one around it.
+            yield "unknown", name, None, None
             continue
         if len(ours) != len(gdbs):
-            t.unlike(f"{where}: {name}: {len(ours)} times, gdb {len(gdbs)}")
+            yield "count", name, ours, gdbs
             continue
-        for (kind, val, line), g in zip(ours, gdbs):
-            if kind == "none" and "none" in g:
-                t.agree()
-            elif kind == "none":
-                t.no_answer("xkd: " + re.sub(r"\b(r[a-ds189][0-9x-ip]?|r\d+)\b|tail call from .*", "...", val) +
-                            ("" if os.environ.get("XKD_QUIET") else f" [{where}: {name}: gdb {g}]"))
+        for o, g in zip(ours, gdbs):
+            if o[0] == "none":
+                yield ("unknown" if "none" in g else "gap"), name, o, g
             elif "none" in g:
-                t.no_answer("gdb has no value where xkd has one" +
-                            ("" if os.environ.get("XKD_QUIET") else f" [{where}: {line}: gdb {g['none']}]"))
-            elif same(kind, val, g) is None:
-                t.no_answer(f"shown in parts [{where}: {line}: gdb {g}]")
-            elif same(kind, val, g):
-                t.agree()
-            elif inline_entry(line, val, around):
-                t.accept(reasons.GDB_INLINE_ENTRY)
+                yield "more", name, o, g
+            elif same(o[0], o[1], g) is False and inline_entry(o[2], o[1], around):
+                yield "slip", name, o, reasons.GDB_INLINE_ENTRY
             else:
-                t.unlike(f"{where}: {line.strip()} | gdb {g}")
+                yield {None: "parts", True: "equal", False: "differ"}[same(o[0], o[1], g)], name, o, g
+
+
+def compare_vars(t, where, mine, theirs, around):
+    quiet = os.environ.get("XKD_QUIET")
+    for what, name, o, g in pairs(mine, theirs, around):
+        if what in ("equal", "unknown"):
+            t.agree()
+        elif what == "slip":
+            t.accept(g)
+        elif what == "count":
+            t.unlike(f"{where}: {name}: {len(o)} times, gdb {len(g)}")
+        elif what == "gap":
+            t.no_answer("xkd: " + re.sub(r"\br([a-d]x|[sd]i|[sb]p|\d+)\b|tail call from .*", "...", o[1]) +
+                        ("" if quiet else f" [{where}: {name}: gdb {g}]"))
+        elif what == "more":
+            t.no_answer("gdb has no value where xkd has one" +
+                        ("" if quiet else f" [{where}: {o[2]}: gdb {g['none']}]"))
+        elif what == "parts":
+            t.no_answer(f"shown in parts [{where}: {o[2]}: gdb {g}]")
+        else:
+            t.unlike(f"{where}: {o[2].strip()} | gdb {g}")
 
 
 def compare_stop(t, said, stack):

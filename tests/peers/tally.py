@@ -10,6 +10,8 @@ class Tally:
         self.asked = self.agreed = 0
         self.accepted = Counter()
         self.silent = Counter()
+        self.counts = Counter()   # what was met on the way: stops, frames ...
+        self.examples = {}        # one of each kind of what was not asked
         self.differ = []
         self.unable = ""
 
@@ -41,7 +43,8 @@ class Tally:
     def as_dict(self):
         return {"question": self.question, "peer": self.peer, "asked": self.asked,
                 "agreed": self.agreed, "accepted": dict(self.accepted), "differ": self.differ[:200],
-                "unable": self.unable, "silent": dict(self.silent)}
+                "unable": self.unable, "silent": dict(self.silent),
+                "counts": dict(self.counts), "examples": self.examples}
 
     def tell(self, tap):
         """One result of a test."""
@@ -49,6 +52,8 @@ class Tally:
         if self.unable:
             tap.skip(what, self.unable)
             return
+        for what, n in sorted(self.counts.items()):
+            tap.note(f"{n} {what}")
         for reason, n in sorted(self.accepted.items()):
             tap.note(f"{n} accepted: {reason}")
         for why, n in sorted(self.silent.items()):
