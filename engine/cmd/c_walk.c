@@ -81,7 +81,8 @@ static enum xkd_rc object_type(struct walk *w, const char *word, int pos, struct
 	for (p = dot; !rc && p && *p;) {
 		size_t n = strcspn(p, ".");
 
-		rc = xkd_value_member(&w->ctx, &v, xkd_arena_strndup(&w->s->cmd_arena, p, n), &m, err);
+		rc = xkd_value_member(&w->ctx, &v, xkd_arena_strndup(&w->s->cmd_arena, p, n), &m,
+				      err);
 		v = m;
 		p += n + (p[n] == '.');
 	}
@@ -92,7 +93,8 @@ static enum xkd_rc object_type(struct walk *w, const char *word, int pos, struct
 	return XKD_OK;
 }
 
-/* A value as what is walked: a container, several in an array, an object of -t's type, a pointer. */
+/* A value as what is walked: a container, several in an array, an object of -t's type, a pointer.
+ */
 static enum xkd_rc head_value(struct walk *w, const struct xkd_value *v, struct xkd_err *err)
 {
 	const struct xkd_type *s = xkd_type_strip(v->type), *e = NULL;
@@ -117,8 +119,8 @@ static enum xkd_rc head_value(struct walk *w, const struct xkd_value *v, struct 
 	}
 	if (kind_of(s->name, &kind)) {
 		if (kind != w->kind)
-			return xkd_err_set(err, XKD_MISMATCH, "that is a struct %s: %s walks it", s->name,
-					   kinds[kind].cmd);
+			return xkd_err_set(err, XKD_MISMATCH, "that is a struct %s: %s walks it",
+					   s->name, kinds[kind].cmd);
 		w->stride = s->size;
 	} else if (w->kind == XKD_WALK_LIST && w->member_given && xkd_type_is_aggregate(s) &&
 		   xkd_type_same(s, w->type)) {
@@ -154,7 +156,8 @@ static enum xkd_rc head_word(struct walk *w, struct xkd_args *a, struct xkd_err 
 			a->p = rest.p;
 			return head_value(w, &v, err);
 		}
-		if (rc == XKD_CANCELED || rc == XKD_TRANSPORT || strchr(word, '.') || strstr(word, "->")) {
+		if (rc == XKD_CANCELED || rc == XKD_TRANSPORT || strchr(word, '.') ||
+		    strstr(word, "->")) {
 			if (cxx.code == XKD_SYNTAX && cxx.pos >= 0)
 				cxx.pos += (int)(rest.p - a->line) - (int)strlen(word);
 			if (err)
@@ -249,7 +252,8 @@ static enum xkd_rc one_switch(struct walk *w, struct xkd_args *a, char sw, struc
 		w->reverse = true;
 		return XKD_OK;
 	default:
-		return xkd_err_syntax(err, pos, "no switch -%c: -t -o -s -x -a -m -n -h -p -c -r", sw);
+		return xkd_err_syntax(err, pos, "no switch -%c: -t -o -s -x -a -m -n -h -p -c -r",
+				      sw);
 	}
 }
 
@@ -295,8 +299,9 @@ static enum xkd_rc parse(struct walk *w, struct xkd_args *a, struct xkd_err *err
 	if (!rc)
 		rc = switches(w, a, err);
 	if (!rc && xkd_arg_end(a))
-		rc = xkd_err_syntax(err, (int)(a->p - a->line), "what is to be walked is missing here: "
-								"the address or name of a %s",
+		rc = xkd_err_syntax(err, (int)(a->p - a->line),
+				    "what is to be walked is missing here: "
+				    "the address or name of a %s",
 				    kinds[w->kind].node);
 	if (!rc)
 		rc = head_word(w, a, err);
@@ -306,8 +311,10 @@ static enum xkd_rc parse(struct walk *w, struct xkd_args *a, struct xkd_err *err
 		int pos = (int)(a->p - a->line);
 
 		if (!w->type)
-			return xkd_err_syntax(err, pos, "members come with their type: -t type.member");
-		if (!xkd_arg_word(a, word, sizeof(word)) || w->o.nfields == (int)XKD_COUNT(w->o.fields))
+			return xkd_err_syntax(err, pos,
+					      "members come with their type: -t type.member");
+		if (!xkd_arg_word(a, word, sizeof(word)) ||
+		    w->o.nfields == (int)XKD_COUNT(w->o.fields))
 			return xkd_err_syntax(err, pos, "too many members");
 		if (!xkd_print_has_field(&w->ctx, w->mod, w->type, word))
 			return xkd_err_syntax(err, pos, "the type has no member %s", word);
@@ -457,8 +464,9 @@ static enum xkd_rc walk_command(struct xkd_session *s, struct xkd_args *a, enum 
 	w.o.no_offsets = true;
 	w.stride = kind == XKD_WALK_LIST ? 16 : 8;
 	if (!s->t->os->walk)
-		return xkd_err_set(err, XKD_UNSUPPORTED, "no kernel is known whose containers could be "
-							 "walked");
+		return xkd_err_set(err, XKD_UNSUPPORTED,
+				   "no kernel is known whose containers could be "
+				   "walked");
 	rc = parse(&w, a, err);
 	if (!rc)
 		rc = walk_heads(&w);
@@ -509,10 +517,13 @@ static const struct xkd_cmd rows[] = {
 	  .more = "Example: !list -t task_struct.tasks init_task.tasks comm pid\n"
 		  "!list -t task_struct.tasks -x \"dt task_struct comm\" init_task.tasks\n"
 		  "!list -t module.list -p lk!modules                     addresses alone\n"
-		  "-t says which member of which type a node is; members behind the head are shown.\n"
-		  "-x runs commands, the object's address behind them or where $extret stands (-a adds\n"
+		  "-t says which member of which type a node is; members behind the head are "
+		  "shown.\n"
+		  "-x runs commands, the object's address behind them or where $extret stands (-a "
+		  "adds\n"
 		  "arguments), -h the address is an object in the ring, -o offset instead of -t,\n"
-		  "-c the count alone, -r backwards, -m as many at most, -n count of heads in an array.\n"
+		  "-c the count alone, -r backwards, -m as many at most, -n count of heads in an "
+		  "array.\n"
 		  "-p is for .foreach. A damaged list ends with an error, at any loop." },
 	{ .name = "!hlist",
 	  .args = WALK_ARGS "[-n heads] head [member ...]",
@@ -520,7 +531,8 @@ static const struct xkd_cmd rows[] = {
 	  .fn = cmd_hlist,
 	  .help = "walk a struct hlist_head, or an array of them",
 	  .more = "Example: !hlist -t mount.mnt_hash -n 0n64 poi(lk!mount_hashtable) mnt_id\n"
-		  "Also hlist_nulls_head, hlist_bl_head and llist_head. -n how many heads lie side by\n"
+		  "Also hlist_nulls_head, hlist_bl_head and llist_head. -n how many heads lie side "
+		  "by\n"
 		  "side; an array that has a type tells by itself. Other switches: .help !list." },
 	{ .name = "!rbtree",
 	  .args = WALK_ARGS "root [member ...]",
@@ -535,7 +547,8 @@ static const struct xkd_cmd rows[] = {
 	  .fn = cmd_xarray,
 	  .help = "walk an XArray, an IDR or an older radix tree",
 	  .more = "Example: !xarray -t pid init_pid_ns.idr level\n"
-		  "A row begins with the index, or the range of them, that an entry stands at; entries\n"
+		  "A row begins with the index, or the range of them, that an entry stands at; "
+		  "entries\n"
 		  "that are numbers are shown as value. Switches: .help !list." },
 	{ .name = "!maple",
 	  .args = "[-t type] [-x \"commands\"] [-p|-c] [-r] [-m max] tree [member ...]",
@@ -546,5 +559,6 @@ static const struct xkd_cmd rows[] = {
 		  "A row begins with the first and the last index of the entry's range. Switches:\n"
 		  ".help !list." },
 };
-const struct xkd_cmd_family xkd_family_walk = { .title = "Containers", .rows = rows,
+const struct xkd_cmd_family xkd_family_walk = { .title = "Containers",
+						.rows = rows,
 						.n = XKD_COUNT(rows) };

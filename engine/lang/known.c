@@ -1,7 +1,7 @@
-/* Structs of the kernel that say more in a few words than by their members: how long a list is, which
- * CPUs a mask has, what a timer calls, when a time is. The table at the end names them; what is
- * looked at is found by the members that the debug info has, and a struct that lacks them prints as any
- * other. Invariant: reads are bounded (COUNT nodes of a container, MASK bytes of a mask). */
+/* Structs of the kernel that say more in a few words than by their members: how long a list is,
+ * which CPUs a mask has, what a timer calls, when a time is. The table at the end names them; what
+ * is looked at is found by the members that the debug info has, and a struct that lacks them prints
+ * as any other. Invariant: reads are bounded (COUNT nodes of a container, MASK bytes of a mask). */
 #include "base/str.h"
 #include "engine/lang/print_int.h"
 #include "engine/os/os.h"
@@ -158,8 +158,8 @@ static size_t ids_in_use(const struct known *k, size_t max)
 	struct xkd_symref sym;
 	uint64_t ids;
 
-	if (t && !xkd_sym_named(t, k->arg, &sym, NULL) && !xkd_kread_u(t, sym.addr, 4, &ids, NULL) &&
-	    ids && ids < max)
+	if (t && !xkd_sym_named(t, k->arg, &sym, NULL) &&
+	    !xkd_kread_u(t, sym.addr, 4, &ids, NULL) && ids && ids < max)
 		return (size_t)ids;
 	return max;
 }
@@ -171,7 +171,8 @@ static bool mask(const struct known *k)
 	size_t n, max, start = k->out->len;
 	bool any = false;
 
-	if (!member(k, "bits", &bits) || xkd_value_bytes(k->ctx, &bits, b, sizeof(b), &n, NULL) || !n)
+	if (!member(k, "bits", &bits) || xkd_value_bytes(k->ctx, &bits, b, sizeof(b), &n, NULL) ||
+	    !n)
 		return false;
 	max = ids_in_use(k, 8 * n);
 	xkd_buf_str(k->out, k->name);
@@ -479,15 +480,32 @@ bool xkd_text_known(const struct xkd_ctx *ctx, const struct xkd_value *v, struct
 static const struct {
 	const char *type, *member;
 } titles[] = {
-	{ "task_struct", "comm" },	 { "module", "name" },	     { "net_device", "name" },
-	{ "super_block", "s_id" },	 { "kmem_cache", "name" },   { "file_system_type", "name" },
-	{ "workqueue_struct", "name" },	 { "gendisk", "disk_name" }, { "device_driver", "name" },
-	{ "bus_type", "name" },		 { "irqaction", "name" },    { "irq_chip", "name" },
-	{ "clocksource", "name" },	 { "dentry", "d_name.name" }, { "proto", "name" },
-	{ "kobject", "name" },		 { "resource", "name" },     { "zone", "name" },
-	{ "worker", "desc" },		 { "cftype", "name" },	     { "xattr_handler", "name" },
-	{ "tty_driver", "name" },	 { "ctl_table", "procname" }, { "nls_table", "charset" },
-	{ "trace_event_class", "system" }, { "crypto_alg", "cra_name" },
+	{ "task_struct", "comm" },
+	{ "module", "name" },
+	{ "net_device", "name" },
+	{ "super_block", "s_id" },
+	{ "kmem_cache", "name" },
+	{ "file_system_type", "name" },
+	{ "workqueue_struct", "name" },
+	{ "gendisk", "disk_name" },
+	{ "device_driver", "name" },
+	{ "bus_type", "name" },
+	{ "irqaction", "name" },
+	{ "irq_chip", "name" },
+	{ "clocksource", "name" },
+	{ "dentry", "d_name.name" },
+	{ "proto", "name" },
+	{ "kobject", "name" },
+	{ "resource", "name" },
+	{ "zone", "name" },
+	{ "worker", "desc" },
+	{ "cftype", "name" },
+	{ "xattr_handler", "name" },
+	{ "tty_driver", "name" },
+	{ "ctl_table", "procname" },
+	{ "nls_table", "charset" },
+	{ "trace_event_class", "system" },
+	{ "crypto_alg", "cra_name" },
 };
 
 void xkd_text_title(const struct xkd_ctx *ctx, const struct xkd_value *obj, struct xkd_buf *out)

@@ -1,5 +1,6 @@
-/* The table of flexible arrays and their counters: its form, and, against a real kernel (XKD_KERNEL, an
- * unpacked package), that each row whose struct has the array as a flexible one has the counter too. */
+/* The table of flexible arrays and their counters: its form, and, against a real kernel
+ * (XKD_KERNEL, an unpacked package), that each row whose struct has the array as a flexible one has
+ * the counter too. */
 #include "engine/os/linux/linux.h"
 #include "symbols/btf.h"
 #include "symbols/image.h"

@@ -1,4 +1,5 @@
-/* Structs that known.c says in a few words, and numbers with a meaning, on objects of this program. */
+/* Structs that known.c says in a few words, and numbers with a meaning, on objects of this program.
+ */
 #include "tests/unit/mock.h"
 #include "tests/unit/tap.h"
 #include "base/str.h"
@@ -110,7 +111,8 @@ struct in_addr k_in = { 0x0100007f };
 struct sockaddr_in k_sin = { 2, 0x5000, { 0x0f02000a }, { 0 } };
 struct sockaddr_in6 k_sin6 = { 10, 0x1600, 0, { { [15] = 1 } }, 0 };
 struct sockaddr_in k_nosin = { 77, 0, { 0 }, { 0 } };
-struct timespec64 k_ts = { 7246, 5 }, k_date = { 1700000000, 0 }, k_tsbad = { 1, -3 }, k_before = { -2, 750000000 };
+struct timespec64 k_ts = { 7246, 5 }, k_date = { 1700000000, 0 }, k_tsbad = { 1, -3 },
+		  k_before = { -2, 750000000 };
 ktime_t k_time = 1500000000, k_never = 0x7fffffffffffffff, k_small = 3;
 __kernel_dev_t k_dev = 8 << 20 | 1;
 umode_t k_mode = 040755;
@@ -122,12 +124,13 @@ void k_tick(struct timer_list *t)
 {
 	t->expires++;
 }
-struct timer_list k_timer = { .function = k_tick }, k_idle, k_odd = { .function = (void (*)(struct timer_list *))0x11 };
+struct timer_list k_timer = { .function = k_tick }, k_idle,
+		  k_odd = { .function = (void (*)(struct timer_list *))0x11 };
 struct qstr k_name = { 0, 2, "a\"b" };
 struct task_struct k_task = { 7, "init" }, *k_taskp = &k_task, *k_taskbad = (void *)0x10;
 struct kmem_cache k_cache = { "dentry" }, *k_cachep = &k_cache;
-enum k_flags k_f1 = (enum k_flags)(K_READ | K_HUGE), k_f2 = (enum k_flags)(K_WRITE | 0x100), k_f3 = K_RW,
-	     k_f4 = (enum k_flags)0x100;
+enum k_flags k_f1 = (enum k_flags)(K_READ | K_HUGE), k_f2 = (enum k_flags)(K_WRITE | 0x100),
+	     k_f3 = K_RW, k_f4 = (enum k_flags)0x100;
 enum k_states k_state = (enum k_states)6;
 char k_text[4] = { 'a', '\n', 'b', 0 };
 unsigned char k_bytes[4] = { 'a', 'b' };
@@ -175,7 +178,8 @@ static void containers(void)
 	k_bad = (struct list_head){ (void *)0x10, (void *)0x10 };
 	brief_at("k_empty", "list_head [ 0x%s - 0x%s ] (empty)", &k_empty, &k_empty);
 	brief_at("k_ring", "list_head [ 0x%s - 0x%s ] (1 entry)", &k_one, &k_one);
-	brief_at("k_many[0]", "list_head [ 0x%s - 0x%s ] (over 32 entries)", &k_many[1], &k_many[39]);
+	brief_at("k_many[0]", "list_head [ 0x%s - 0x%s ] (over 32 entries)", &k_many[1],
+		 &k_many[39]);
 	brief("k_bad", false, "list_head [ 0x00000000`00000010 - 0x00000000`00000010 ]");
 	brief("k_zero", false, "list_head [ 0x00000000`00000000 - 0x00000000`00000000 ]");
 	brief("*(struct list_head *)0x10", false, "list_head [ ?? - ?? ]");

@@ -1,6 +1,6 @@
-/* The kernel's containers, made by hand and walked: this program is the kernel, its compiler laid the
- * structures out. Then the same damaged: loops, poison, pointers to nowhere. With OLD_TREE the radix
- * tree that was before XArrays. */
+/* The kernel's containers, made by hand and walked: this program is the kernel, its compiler laid
+ * the structures out. Then the same damaged: loops, poison, pointers to nowhere. With OLD_TREE the
+ * radix tree that was before XArrays. */
 #include "engine/os/linux/linux.h"
 #include "tests/unit/mock.h"
 #include "tests/unit/tap.h"
@@ -214,7 +214,8 @@ static void rbtrees(void)
 	rb[5].rb_left = &rb[1];
 	walks(XKD_WALK_RBTREE, &root, false, "0 1 2 3 ", "comes back to the node", "a loop");
 	rb[5].rb_left = (void *)0x10;
-	walks(XKD_WALK_RBTREE, &root, false, "0 1 2 3 ", "00000000`00000010", "a pointer to nowhere");
+	walks(XKD_WALK_RBTREE, &root, false, "0 1 2 3 ", "00000000`00000010",
+	      "a pointer to nowhere");
 	for (int i = 0; i < 199; i++)
 		rb[i].rb_left = &rb[i + 1];
 	walks(XKD_WALK_RBTREE, &root, false, "", "a path of over", "no balanced tree");
@@ -240,7 +241,7 @@ static void arrays(void)
 	leaf.slots[1] = (void *)0x2000;
 	leaf.slots[63] = (void *)0x3000;
 #ifndef OLD_TREE
-	leaf.slots[7] = (void *)0x15; /* a number */
+	leaf.slots[7] = (void *)0x15;			   /* a number */
 	leaf.slots[8] = (void *)(uintptr_t)(256 << 2 | 2); /* "look again" */
 	top.slots[3] = (void *)(uintptr_t)(2 << 2 | 2);	   /* as slot 2 */
 	walks(XKD_WALK_XARRAY, &array, false, "1-1:2000 7-7:15 3f-3f:3000 80-ff:4000 ", NULL,
@@ -303,13 +304,14 @@ static void maples(void)
 	      "0-0:1000 100-1ff:2000 200-fff:3000 1000-1000:9000 101e-101e:a000 ", NULL,
 	      "a dense node");
 	mroot.ma64.slot[1] = enode(&mroot, maple_arange_64);
-	walks(XKD_WALK_MAPLE, &mt, false, "0-0:1000 100-1ff:2000 200-fff:3000 ", "comes back", "a loop");
+	walks(XKD_WALK_MAPLE, &mt, false, "0-0:1000 100-1ff:2000 200-fff:3000 ", "comes back",
+	      "a loop");
 	mroot.ma64.slot[1] = enode(&mleaf[1], (enum maple_type)9);
 	walks(XKD_WALK_MAPLE, &mt, false, "0-0:1000 100-1ff:2000 200-fff:3000 ", "type 9",
 	      "a type that is none");
 	mroot.ma64.slot[1] = (void *)0x10004;
-	walks(XKD_WALK_MAPLE, &mt, false, "0-0:1000 100-1ff:2000 200-fff:3000 ", "00000000`00010000",
-	      "a pointer to nowhere");
+	walks(XKD_WALK_MAPLE, &mt, false, "0-0:1000 100-1ff:2000 200-fff:3000 ",
+	      "00000000`00010000", "a pointer to nowhere");
 	mleaf[0].mr64.pivot[2] = 0x80;
 	walks(XKD_WALK_MAPLE, &mt, false, "", "out of order", "ranges that go back");
 	mleaf[0].mr64.pivot[2] = 0x2000;

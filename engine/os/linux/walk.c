@@ -87,8 +87,8 @@ static enum xkd_rc walk_list(struct linux_walk *w, uint64_t head)
 	return XKD_OK;
 }
 
-/* struct hlist_head and its kin (nulls, bl, llist): a chain that ends with NULL or with an odd small
- * number; bit 0 of a bl head's pointer is a lock. */
+/* struct hlist_head and its kin (nulls, bl, llist): a chain that ends with NULL or with an odd
+ * small number; bit 0 of a bl head's pointer is a lock. */
 static enum xkd_rc walk_hlist(struct linux_walk *w, uint64_t head)
 {
 	uint64_t off = linux_walk_member(w, "hlist_node", "next", 0), p;
@@ -113,15 +113,13 @@ static enum xkd_rc walk_hlist(struct linux_walk *w, uint64_t head)
 	return XKD_OK;
 }
 
-enum xkd_rc linux_walk_all(struct xkd_target *t, enum xkd_walk_kind kind, uint64_t head, bool reverse,
-			   bool (*fn)(void *arg, const struct xkd_walk_item *item), void *arg,
-			   struct xkd_err *err)
+enum xkd_rc linux_walk_all(struct xkd_target *t, enum xkd_walk_kind kind, uint64_t head,
+			   bool reverse, bool (*fn)(void *arg, const struct xkd_walk_item *item),
+			   void *arg, struct xkd_err *err)
 {
-	static enum xkd_rc (*const walks[])(struct linux_walk *w, uint64_t head) = {
-		[XKD_WALK_LIST] = walk_list,
-		[XKD_WALK_HLIST] = walk_hlist,
-		[XKD_WALK_RBTREE] = linux_walk_rbtree,
-		[XKD_WALK_XARRAY] = linux_walk_xarray,
+	static enum xkd_rc (*const walks[])(struct linux_walk * w, uint64_t head) = {
+		[XKD_WALK_LIST] = walk_list,	       [XKD_WALK_HLIST] = walk_hlist,
+		[XKD_WALK_RBTREE] = linux_walk_rbtree, [XKD_WALK_XARRAY] = linux_walk_xarray,
 		[XKD_WALK_MAPLE] = linux_walk_maple,
 	};
 	struct linux_walk w = { .t = t, .reverse = reverse, .fn = fn, .arg = arg, .err = err };

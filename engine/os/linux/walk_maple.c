@@ -1,7 +1,7 @@
-/* Maple trees (6.1). A pointer to a node carries the node's type in its low byte; what the types are
- * called and how their nodes look the debug info tells, so that later kernels fit as well. An entry
- * stands for a range of indices: from behind the pivot before it up to its own. Invariants: ranges
- * only ascend and stay inside their parent's, and the tree is no deeper than DEPTH. */
+/* Maple trees (6.1). A pointer to a node carries the node's type in its low byte; what the types
+ * are called and how their nodes look the debug info tells, so that later kernels fit as well. An
+ * entry stands for a range of indices: from behind the pivot before it up to its own. Invariants:
+ * ranges only ascend and stay inside their parent's, and the tree is no deeper than DEPTH. */
 #include "engine/os/linux/walk.h"
 #include <string.h>
 
@@ -61,7 +61,8 @@ static enum xkd_rc learn(struct maple *m)
 	const struct xkd_enumerator *e;
 	const struct xkd_type *type;
 	size_t n;
-	enum xkd_rc rc = xkd_type_named(m->w->t, NULL, XKD_TAG_ENUM, "maple_type", &type, m->w->err);
+	enum xkd_rc rc =
+		xkd_type_named(m->w->t, NULL, XKD_TAG_ENUM, "maple_type", &type, m->w->err);
 
 	if (!rc)
 		rc = xkd_type_enums(type, &e, &n, m->w->err);
@@ -76,11 +77,13 @@ static bool is_node(uint64_t e)
 	return (e & 3) == 2 && e > 4096;
 }
 
-static enum xkd_rc walk_node(struct maple *m, uint64_t enode, uint64_t min, uint64_t max, int depth);
+static enum xkd_rc walk_node(struct maple *m, uint64_t enode, uint64_t min, uint64_t max,
+			     int depth);
 
 /* Reads the node and takes its slots apart: where each one's range ends; *n: how many. */
 static enum xkd_rc slots_of(struct maple *m, uint64_t node, const struct shape *s, uint64_t min,
-			    uint64_t max, uint64_t slot[NODE / 8], uint64_t end[NODE / 8], unsigned *n)
+			    uint64_t max, uint64_t slot[NODE / 8], uint64_t end[NODE / 8],
+			    unsigned *n)
 {
 	uint8_t bytes[NODE];
 	enum xkd_rc rc = xkd_kread(m->w->t, node, bytes, sizeof(bytes), m->w->err);

@@ -1,5 +1,5 @@
-/* Red-black trees in order. A struct rb_root_cached begins with its rb_root. Invariant: the path from
- * the root is bounded by DEPTH, more than any balanced tree can need. */
+/* Red-black trees in order. A struct rb_root_cached begins with its rb_root. Invariant: the path
+ * from the root is bounded by DEPTH, more than any balanced tree can need. */
 #include "engine/os/linux/walk.h"
 
 #define DEPTH 128
@@ -36,7 +36,8 @@ enum xkd_rc linux_walk_rbtree(struct linux_walk *w, uint64_t head)
 	uint64_t right = linux_walk_member(w, "rb_node", "rb_right", 8), p, n = 0;
 	uint64_t near = w->reverse ? right : left, far = w->reverse ? left : right;
 	struct path path = { .n = 0 };
-	enum xkd_rc rc = linux_walk_ptr(w, head + linux_walk_member(w, "rb_root", "rb_node", 0), &p);
+	enum xkd_rc rc =
+		linux_walk_ptr(w, head + linux_walk_member(w, "rb_root", "rb_node", 0), &p);
 
 	if (rc)
 		return xkd_err_prepend(w->err, rc, "the tree's root at %s", XKD_ADDR(head));

@@ -1,6 +1,7 @@
-/* XArrays (4.20), and the radix trees that were before them: which of the two is there, the types of
- * the kernel tell. An IDR begins with its tree. An entry may stand at several indices: then slots
- * after it are siblings that point to it. Invariant: nodes nest no deeper than indices have bits. */
+/* XArrays (4.20), and the radix trees that were before them: which of the two is there, the types
+ * of the kernel tell. An IDR begins with its tree. An entry may stand at several indices: then
+ * slots after it are siblings that point to it. Invariant: nodes nest no deeper than indices have
+ * bits. */
 #include "engine/os/linux/walk.h"
 
 #define SLOTS 64
@@ -24,8 +25,9 @@ static enum xkd_rc learn(struct linux_walk *w, struct form *f)
 		node = "radix_tree_node";
 		rc = xkd_offsetof(w->t, "radix_tree_root", "rnode", &f->root, NULL, w->err);
 		if (rc)
-			return xkd_err_prepend(w->err, rc, "neither struct xarray nor an older radix tree "
-							   "is known");
+			return xkd_err_prepend(w->err, rc,
+					       "neither struct xarray nor an older radix tree "
+					       "is known");
 	}
 	rc = xkd_offsetof(w->t, node, "slots", &f->slots, &bytes, w->err);
 	if (!rc)
