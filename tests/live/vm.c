@@ -17,6 +17,7 @@
  *                         which leaves the machine around it some air; 0 = none)
  *        vm spin32        a guest in protected mode that never leaves by itself
  *        vm spin64        the same in long mode, at a kernel's addresses
+ *        vm ioctls        no guest at all: ioctl in a loop, a round each, as fast as it goes
  */
 #include <err.h>
 #include <fcntl.h>
@@ -100,8 +101,26 @@ static void spin_state(uint8_t *mem, struct kvm_sregs *sregs, struct kvm_regs *r
 	regs->rip = SPIN64_AT;
 }
 
+/* For measuring what a breakpoint that is let pass costs. */
+static _Noreturn void ioctls(void)
+{
+	unsigned long long rounds = 0;
+
+	for (int64_t next = 0;;) {
+		for (int i = 0; i < 16; i++, rounds++)
+			(void)ioctl(-1, 0);
+		if (now_ms() < next)
+			continue;
+		printf("xkd-tick %llu\n", rounds);
+		fflush(stdout);
+		next = now_ms() + 200;
+	}
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "ioctls"))
+		ioctls();
 	int spin = argc > 1 && !strncmp(argv[1], "spin", 4);
 	long pause_us = argc > 1 && !spin ? strtol(argv[1], NULL, 0) : 5000;
 	uint64_t rounds = 0;
