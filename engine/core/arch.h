@@ -102,6 +102,7 @@ struct xkd_carry {
 	unsigned store_size; /* 0: none */
 	uint64_t store_addr, store_val;
 	uint8_t len; /* of the instruction */
+	bool loads;  /* it read memory */
 };
 struct xkd_carry_mem { /* linear addresses; false: cannot be read */
 	bool (*read)(void *arg, uint64_t addr, void *buf, size_t len);
@@ -114,6 +115,7 @@ struct xkd_arch {
 	int nregs;
 	int pc, sp, fp, flags;
 	int ptroot; /* the page-table root register */
+	int percpu; /* the register that leads to per-CPU data */
 	unsigned ptr_size;
 	uint64_t dwarf_saved; /* bits by DWARF number: what a call keeps, by the ABI */
 	int arg_regs[4];      /* the first integer arguments of a call */

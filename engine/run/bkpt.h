@@ -44,6 +44,13 @@ struct xkd_bkpts {
 	XKD_VEC(struct xkd_bkpt *) list; /* by id */
 	XKD_VEC(struct xkd_placed) placed;
 	uint64_t load_at; /* where modules come in, watched while a breakpoint waits for one; 0: not */
+	/* Roots of page tables and per-CPU bases with which a CPU was proved to be in our kernel in this
+	 * boot (quick.c); the oldest gives way. */
+	struct {
+		uint64_t root, base;
+	} proved[32];
+	unsigned nproved;
+	uint32_t proved_boot;
 	uint64_t hot;		 /* where the last hit was: read along with the next one's registers */
 	XKD_VEC(uint64_t) early; /* in the target while it runs without a kernel (boot.c) */
 };

@@ -1,7 +1,8 @@
 /* Hits that pass by themselves, fast: a false condition, another CPU. The registers and the bytes at
  * the place come in one exchange, the condition is a compiled program, and the instruction under the
  * breakpoint is carried out by its effect on registers, so that the breakpoint stays in. Invariant:
- * nothing is let through here that judge() would show; what is not plain is left to it. */
+ * nothing is let through here that judge() would show; what is not plain is left to it. And nothing is
+ * carried out for a CPU that may be in a guest: its code cannot be read truly through every stub. */
 #include "base/str.h"
 #include "engine/lang/prog.h"
 #include "engine/os/os.h"
@@ -104,6 +105,42 @@ static bool planned(const struct xkd_run *r, const struct xkd_until *u, uint64_t
 	return r->bkpts->load_at == pc;
 }
 
+/* Is the CPU in our kernel? Proof takes some reads, so what was proved is remembered by two registers
+ * that together no guest has by chance: where the page tables are, and where this CPU's data is. */
+static bool in_kernel(struct xkd_run *r, int cpu, const struct xkd_regs *regs)
+{
+	const struct xkd_arch *arch = r->t->arch;
+	struct xkd_bkpts *all = r->bkpts;
+	uint64_t root = regs->v[arch->ptroot], base = regs->v[arch->percpu];
+	bool usable = xkd_reg_known(regs, arch->ptroot) && xkd_reg_known(regs, arch->percpu) &&
+		      base >> 63;
+
+	if (all->proved_boot != r->t->gen.boot)
+		all->nproved = 0;
+	all->proved_boot = r->t->gen.boot;
+	for (unsigned i = 0; usable && i < all->nproved && i < XKD_COUNT(all->proved); i++)
+		if (all->proved[i].root == root && all->proved[i].base == base)
+			return true;
+	if (xkd_target_kview(r->t, cpu) != XKD_KVIEW_OK)
+		return false;
+	if (usable) {
+		unsigned at = all->nproved++ % XKD_COUNT(all->proved);
+
+		all->proved[at].root = root;
+		all->proved[at].base = base;
+	}
+	return true;
+}
+
+/* A watch is not triggered by what a debugger reads or writes. */
+static bool watches(const struct xkd_run *r)
+{
+	for (size_t i = 0; i < r->bkpts->placed.n; i++)
+		if (r->bkpts->placed.p[i].kind > XKD_BP_HW)
+			return true;
+	return false;
+}
+
 bool xkd_run_carry(struct xkd_run *r, int cpu, const uint8_t *bytes, size_t n,
 		   const struct xkd_regs *regs, bool go)
 {
@@ -112,7 +149,9 @@ bool xkd_run_carry(struct xkd_run *r, int cpu, const uint8_t *bytes, size_t n,
 	struct xkd_carry c;
 	struct xkd_err ignored = XKD_ERR_INIT;
 
-	return r->t->arch->carry && r->t->arch->carry(regs, bytes, n, &mem, &c) &&
+	return r->t->arch->carry && in_kernel(r, cpu, regs) &&
+	       r->t->arch->carry(regs, bytes, n, &mem, &c) &&
+	       !((c.store_size || c.loads) && watches(r)) &&
 	       !xkd_target_carry(r->t, cpu, &c, go, &ignored);
 }
 

@@ -10,6 +10,7 @@ const struct xkd_arch xkd_arch_x86 = {
 	.fp = X86R_RBP,
 	.flags = X86R_EFL,
 	.ptroot = X86R_CR3,
+	.percpu = X86R_GS_BASE,
 	.ptr_size = 8,
 	.dwarf_saved = 1 << 3 | 1 << 6 | 0xf << 12, /* rbx rbp r12-r15: System V psABI, 3.2.1 */
 	.arg_regs = { X86R_RDI, X86R_RSI, X86R_RDX, X86R_RCX },

@@ -1,8 +1,10 @@
 /* Carrying out one instruction by its effect on registers, so that a CPU that stands on a breakpoint
  * can go on without the breakpoint being taken out. Only plain 64-bit kernel and user code of the
  * forms that functions begin with and loops are made of: nop, endbr64, push, pop, mov, movzx, movsx,
- * lea, add, sub, and, or, xor, cmp, test, jumps, call, ret. Invariant: what is not certain in every
- * bit that software may rely on is refused, and nothing has been changed then.
+ * lea, add, sub, and, or, xor, cmp, test, jumps, call, ret. Invariants: what is not certain in every
+ * bit that software may rely on is refused, and nothing has been changed then; memory is touched only
+ * where it can be no device's (the stack, data beside the code, per-CPU data), for a debugger's access
+ * to a device is not the program's.
  * Encodings and flags: Intel SDM volume 2; AF after a logical operation is undefined there and is
  * cleared here, as processors do. */
 #include "engine/arch/x86/x86.h"
@@ -169,6 +171,14 @@ static bool address(const struct at *a, size_t after, uint64_t *linear, uint64_t
 	return true;
 }
 
+static bool plain_memory(const struct at *a)
+{
+	if (a->rip_rel)
+		return a->seg < 0;
+	return a->mem_base == X86R_RSP ? a->seg < 0 && a->mem_index < 0 :
+					 a->seg == X86R_GS_BASE && a->mem_base < 0 && a->mem_index < 0;
+}
+
 static bool load(const struct at *a, uint64_t linear, unsigned size, uint64_t *v)
 {
 	uint8_t bytes[8];
@@ -176,6 +186,7 @@ static bool load(const struct at *a, uint64_t linear, unsigned size, uint64_t *v
 	if (!a->mem || !a->mem->read || !a->mem->read(a->mem->arg, linear, bytes, size))
 		return false;
 	*v = xkd_get_le(bytes, size);
+	a->out->loads = true;
 	return true;
 }
 
@@ -212,7 +223,7 @@ static bool rm_value(struct at *a, unsigned size, size_t after, uint64_t *v)
 	uint64_t linear, off;
 
 	if (a->is_mem)
-		return address(a, after, &linear, &off) && load(a, linear, size, v);
+		return plain_memory(a) && address(a, after, &linear, &off) && load(a, linear, size, v);
 	if (size == 1 && a->rm >= 4)
 		return false;
 	if (!reg(a, gpr[a->rm], v))
@@ -227,7 +238,7 @@ static bool rm_put(struct at *a, unsigned size, size_t after, uint64_t v)
 
 	if (!a->is_mem)
 		return put_gpr(a, a->rm, size, v);
-	if (!address(a, after, &linear, &off))
+	if (!plain_memory(a) || !address(a, after, &linear, &off))
 		return false;
 	put_mem(a, linear, size, v);
 	return true;
@@ -375,7 +386,7 @@ static bool op_mov_imm(struct at *a, uint8_t op)
 
 	if (!modrm(a) || a->reg & 7)
 		return false;
-	if (a->is_mem && !address(a, bytes, &linear, &off))
+	if (a->is_mem && (!plain_memory(a) || !address(a, bytes, &linear, &off)))
 		return false;
 	if (!get(a, bytes, &imm))
 		return false;
