@@ -11,6 +11,11 @@ GDB_ROW = ("several rows of the line table have the address and gdb takes anothe
            "addr2line has xkd's")
 GDB_ENDS = ("gdb's stack ends at an entry from assembly, which has no CFI; as far as it goes it is xkd's, "
             "whose goes on by ORC")
+GDB_NO_CFI = ("gdb's .debug_frame has nothing for the address it leaves a frame of assembly at (no FDE "
+              "covers it), so what it shows beyond is a guess; as far as it has tables its stack is xkd's")
+GDB_CLOBBERED = ("gdb shows a variable of a caller's frame from a register that a called function need not "
+                 "keep (rax, rcx, rdx, rsi, rdi, r8 to r11), with the innermost frame's value; xkd says that it is not known")
+TWO_NAMES = "the address has two names in the symbol table and the peer takes the other one"
 DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr) without the slide; "
               "the values differ by just the slide and xkd's lies in the kernel's image by /proc/kallsyms")
 GDB_INLINE_ENTRY = ("gdb calculates a value at entry (DW_OP_entry_value) of an inlined function's frame with "

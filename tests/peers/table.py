@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live"))
 import rig  # noqa: E402
+import stops  # noqa: E402
 from tally import Tally  # noqa: E402
 
 QUESTIONS = ("q_modules", "q_names", "q_lines", "q_types", "q_dump", "q_cpus", "q_crash", "q_break")
@@ -143,8 +144,10 @@ def main():
             json.dump({"results": results, "release": release}, f, indent=1)
     text = markdown(results, release, a.command, len(a.read) + bool(a.kernels))
     if a.write:
+        # The stops have a run and a part of the page of their own.
+        kept = stops.part_of(a.write)
         with open(a.write, "w") as f:
-            f.write(text)
+            f.write(text + ("\n" + kept if kept else ""))
     print(text, end="")
     return 1 if any(t["differ"] for ts in results.values() for t in ts) else 0
 
