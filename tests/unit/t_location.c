@@ -200,6 +200,118 @@ static void operations(void)
 	ok(v.kind == XKD_V_REG && v.reg_bits == 8, "a byte in a register is its low byte");
 }
 
+/* ---- base types: those of this program's own debug info ---- */
+
+struct expr {
+	uint8_t b[64];
+	size_t n;
+};
+
+static void put(struct expr *e, uint64_t v, unsigned n)
+{
+	for (; n; n--, v >>= 8)
+		e->b[e->n++] = (uint8_t)v;
+}
+
+/* An operation and a type, by its offset in the unit. */
+static void put_type(struct expr *e, uint8_t op, uint64_t off)
+{
+	e->b[e->n++] = op;
+	for (; off > 0x7f; off >>= 7)
+		e->b[e->n++] = (uint8_t)(off | 0x80);
+	e->b[e->n++] = (uint8_t)off;
+}
+
+static void typed_is(const struct xkd_locenv *env, const struct expr *e, uint64_t want,
+		     const char *why, const char *name)
+{
+	struct xkd_value v = { .type = xkd_type_builtin(XKD_BI_ULONG) };
+
+	xkd_location_eval(env, e->b, e->n, &v);
+	if (why)
+		ok(v.kind == XKD_V_UNAVAIL && strstr(v.why, why), "%s: %s", name, v.why);
+	else
+		ok(v.kind == XKD_V_RVALUE && v.num == want, "%s%s", name, v.why);
+}
+
+/* type: of an int variable at place, whose value is -7. */
+static void typed(const struct xkd_ctx *c, const struct xkd_type *type, uint64_t place)
+{
+	struct xkd_module *mod = xkd_target_kernel(target);
+	struct xkd_locenv env = { .ctx = c, .mod = mod };
+	struct xkd_dfunc f[XKD_INLINE_MAX];
+	struct xkd_arena arena;
+	struct xkd_types *btf;
+	struct xkd_dvar *dv;
+	struct expr e;
+	uint64_t iaddr, t;
+	size_t n = 0;
+
+	xkd_arena_init(&arena);
+	xkd_mod_providers(target, mod, &btf, &env.dwarf);
+	if (!xkd_module_to_image(mod, c->pc_lookup, &iaddr) ||
+	    xkd_dwarf_funcs_at(env.dwarf, iaddr, f, XKD_INLINE_MAX, &n, NULL) ||
+	    xkd_dwarf_vars(env.dwarf, &f[n - 1], iaddr, &arena, &dv, &n, NULL) || !n) {
+		ok(false, "the unit of this function");
+		return;
+	}
+	env.cu = dv[0].cu;
+	t = type->id - env.cu;
+	xkd_arena_fini(&arena);
+
+	e = (struct expr){ { 0x09, 0xf9 }, 2 }; /* -7 / 2 as ints */
+	put_type(&e, 0xa8, t);
+	put(&e, 0x32, 1);
+	put_type(&e, 0xa8, t);
+	put(&e, 0x1b, 1);
+	put_type(&e, 0xa8, 0);
+	put(&e, SV, 1);
+	typed_is(&env, &e, -3ULL, NULL, "convert, division of ints");
+
+	e = (struct expr){ { 0x0c, 0xf9, 0xff, 0xff, 0x7f }, 5 }; /* an int wraps where a long would not */
+	put_type(&e, 0xf7, t);
+	put(&e, 0x23, 1);
+	put(&e, 0x7f, 1);
+	put_type(&e, 0xf7, 0);
+	put(&e, SV, 1);
+	typed_is(&env, &e, (uint64_t)(int64_t)(int)(0x7ffffff9u + 0x7f), NULL, "an int's plus_uconst wraps");
+
+	e = (struct expr){ { 0x0e }, 1 };
+	put(&e, place, 8);
+	put(&e, 0xa6, 1);
+	put_type(&e, 4, t);
+	put_type(&e, 0xa8, 0);
+	put(&e, SV, 1);
+	typed_is(&env, &e, -7ULL, NULL, "deref_type is signed as the type is");
+
+	e = (struct expr){ { 0xa5 }, 1 };
+	put_type(&e, 7, t); /* rsp */
+	put_type(&e, 0xa8, 0);
+	put(&e, SV, 1);
+	typed_is(&env, &e, (uint64_t)(int64_t)(int)c->regs.v[target->arch->sp], NULL,
+		 "regval_type takes as much as the type has");
+
+	e = (struct expr){ { 0 }, 0 };
+	put_type(&e, 0xa4, t);
+	put(&e, 4, 1);
+	put(&e, 0xfffffffe, 4);
+	put_type(&e, 0xa9, t);
+	put_type(&e, 0xa8, 0);
+	put(&e, SV, 1);
+	typed_is(&env, &e, -2ULL, NULL, "const_type, reinterpret");
+
+	e = (struct expr){ { 0x31, 0x31 }, 2 };
+	put_type(&e, 0xa8, t);
+	put(&e, 0x22, 1);
+	put(&e, SV, 1);
+	typed_is(&env, &e, 0, "two different types", "an int and a generic value are not added");
+
+	e = (struct expr){ { 0x31 }, 1 };
+	put_type(&e, 0xa9, t);
+	put(&e, SV, 1);
+	typed_is(&env, &e, 0, "another size", "reinterpret to another size");
+}
+
 /* ---- the locals of a function of ours ---- */
 
 struct pair {
@@ -257,6 +369,10 @@ UNOPTIMISED static void victim(int number, const char *text, struct pair *p)
 	local_is(&c, "text", (uint64_t)text);
 	local_is(&c, "p", (uint64_t)p);
 	local_is(&c, "local", (uint64_t)local);
+	if (!xkd_scope_local(&c, "number", &v, &err) && v.kind == XKD_V_MEM)
+		typed(&c, v.type, v.addr);
+	else
+		skip("typed operations", "the parameter is not in memory");
 	if (!xkd_scope_local(&c, "both", &v, &err) && v.kind == XKD_V_UNAVAIL)
 		skip("a member of a local", v.why); /* sanitizers move it where DWARF is not told */
 	else
