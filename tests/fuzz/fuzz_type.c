@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define MEMORY 0x8000
-#define TYPES 12
+#define TYPES 24
 #define MAX_TEXT (8 << 20)
 const size_t parts_count = 6;
 static const char *const btf_sections[] = { ".BTF" };
