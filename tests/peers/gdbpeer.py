@@ -2,6 +2,7 @@
 Python (gdb_answers.py). It reads files, a live guest or a dump."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,9 @@ def symbol_files(g, slide, modules=("kvm", "kvm_amd")):
         ko = rig.module_debug(g.kernel, m.replace("_", "[-_]"))
         places = {s: a for s, a in truth.sections(g, m)
                   if s.startswith((".text", ".data", ".bss", ".rodata", ".noinstr", ".init.text", ".exit.text"))}
+        traced = g.ask(f"cat /sys/module/{m}/sections/__tracepoints").strip()
+        if re.fullmatch("0x[0-9a-f]+", traced):  # the keys of static branches lie there
+            places["__tracepoints"] = traced
         if ko and ".text" in places:
             commands.append(f"add-symbol-file {ko} " + " ".join(f"-s {s} {a}" for s, a in places.items()))
     return commands
