@@ -1,6 +1,10 @@
 /* Workers. Invariants: the child keeps none of our descriptors but the one it tells through (a
  * debugged target's connection must end with us), hears no terminal, leaves by _exit and dumps no
- * core. */
+ * core.
+ *
+ * Between us and the one that works stands a process that waits for it and ends as it did: when a
+ * worker is left to go on by itself that one is ended and reaped at once, and whoever adopts the
+ * worker reaps it, so that a long session collects no zombies. */
 #include "base/worker.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -45,10 +49,37 @@ static void child_signals(const char *name, unsigned cpu_seconds)
 		signal(plain[i], SIG_DFL);
 	sigfillset(&all);
 	sigprocmask(SIG_UNBLOCK, &all, NULL);
-	setpgid(0, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_CPU, &cpu);
 	prctl(PR_SET_NAME, name);
+}
+
+/* The one between: its status is how the worker ended, a signal's number or 0. */
+static void watch(pid_t pid)
+{
+	int st = 0;
+
+	while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
+		;
+	_exit(WIFSIGNALED(st) ? WTERMSIG(st) : 0);
+}
+
+static void child(int fd, const char *name, unsigned cpu_seconds, void (*work)(void *arg, int fd),
+		  void *arg)
+{
+	pid_t pid;
+
+	setpgid(0, 0);
+	fd = child_descriptors(fd);
+	child_signals(name, cpu_seconds);
+	pid = fork();
+	if (pid > 0) {
+		close(fd); /* its end is told by the last one that holds it */
+		watch(pid);
+	}
+	if (!pid)
+		work(arg, fd);
+	_exit(0);
 }
 
 enum xkd_rc xkd_worker_start(struct xkd_worker *w, const char *name, unsigned cpu_seconds,
@@ -61,19 +92,15 @@ enum xkd_rc xkd_worker_start(struct xkd_worker *w, const char *name, unsigned cp
 		return xkd_err_set(err, XKD_IO, "cannot make a pipe: %s", strerror(errno));
 	w->pid = fork();
 	e = errno;
-	if (!w->pid) {
-		int fd = child_descriptors(p[1]);
-
-		child_signals(name, cpu_seconds);
-		work(arg, fd);
-		_exit(0);
-	}
+	if (!w->pid)
+		child(p[1], name, cpu_seconds, work, arg);
 	close(p[1]);
 	if (w->pid < 0) {
 		close(p[0]);
 		w->pid = 0;
 		return xkd_err_set(err, XKD_IO, "cannot start a process: %s", strerror(e));
 	}
+	setpgid(w->pid, w->pid); /* whoever of us comes first */
 	w->fd = p[0];
 	fcntl(w->fd, F_SETFL, O_NONBLOCK);
 	return XKD_OK;
@@ -86,7 +113,7 @@ static void ended(struct xkd_worker *w)
 
 	while (w->pid && waitpid(w->pid, &st, 0) < 0 && errno == EINTR)
 		;
-	w->signal = w->pid && WIFSIGNALED(st) ? WTERMSIG(st) : 0;
+	w->signal = !w->pid ? 0 : WIFSIGNALED(st) ? WTERMSIG(st) : WEXITSTATUS(st);
 	w->pid = 0;
 	if (w->fd >= 0)
 		close(w->fd);
@@ -113,10 +140,11 @@ ssize_t xkd_worker_read(struct xkd_worker *w, void *p, size_t n, int ms)
 
 void xkd_worker_leave(struct xkd_worker *w, bool end)
 {
-	if (w->pid && end)
-		kill(w->pid, SIGKILL);
-	if (w->pid)
-		waitpid(w->pid, NULL, end ? 0 : WNOHANG);
+	if (w->pid) {
+		kill(end ? -w->pid : w->pid, SIGKILL);
+		while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
 	if (w->fd >= 0)
 		close(w->fd);
 	*w = XKD_WORKER_NONE;

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define AUG_MAX 16
-#define LEB_MAX 18 /* bytes of a number, padding included: more is a trick to cost time */
 
 enum {
 	PE_ABSPTR = 0,
@@ -27,64 +26,6 @@ enum {
 	PE_OMIT = 0xff
 };
 
-uint64_t cfi_uint(struct cfi_cur *c, unsigned n)
-{
-	const uint8_t *p = cfi_bytes(c, n);
-
-	return p ? xkd_get_le(p, n) : 0;
-}
-
-uint64_t cfi_uleb(struct cfi_cur *c)
-{
-	uint64_t v = 0;
-
-	for (unsigned shift = 0;; shift += 7) {
-		uint64_t byte = cfi_uint(c, 1);
-
-		if (shift >= 7 * LEB_MAX)
-			c->bad = true;
-		if (c->bad)
-			return 0;
-		if (shift < 64)
-			v |= (byte & 0x7f) << shift;
-		if (!(byte & 0x80))
-			return v;
-	}
-}
-
-int64_t cfi_sleb(struct cfi_cur *c)
-{
-	uint64_t v = 0;
-
-	for (unsigned shift = 0;; shift += 7) {
-		uint64_t byte = cfi_uint(c, 1);
-
-		if (shift >= 7 * LEB_MAX)
-			c->bad = true;
-		if (c->bad)
-			return 0;
-		if (shift < 64)
-			v |= (byte & 0x7f) << shift;
-		if (byte & 0x80)
-			continue;
-		if (byte & 0x40 && shift + 7 < 64)
-			v |= UINT64_MAX << (shift + 7);
-		return (int64_t)v;
-	}
-}
-
-const uint8_t *cfi_bytes(struct cfi_cur *c, uint64_t n)
-{
-	const uint8_t *p = c->p;
-
-	if (c->bad || n > (uint64_t)(c->end - c->p)) {
-		c->bad = true;
-		return NULL;
-	}
-	c->p += n;
-	return p;
-}
-
 static int64_t sext(uint64_t v, unsigned bytes)
 {
 	unsigned shift = 64 - 8 * bytes;
@@ -92,7 +33,7 @@ static int64_t sext(uint64_t v, unsigned bytes)
 	return (int64_t)(v << shift) >> shift;
 }
 
-uint64_t cfi_encoded(const struct xkd_cfi *c, struct cfi_cur *cur, uint8_t enc)
+uint64_t cfi_encoded(const struct xkd_cfi *c, struct xkd_cur *cur, uint8_t enc)
 {
 	uint64_t at = c->addr + (uint64_t)(cur->p - c->data), v = 0;
 
@@ -100,25 +41,25 @@ uint64_t cfi_encoded(const struct xkd_cfi *c, struct cfi_cur *cur, uint8_t enc)
 	case PE_ABSPTR:
 	case PE_U8:
 	case PE_S8:
-		v = cfi_uint(cur, 8);
+		v = xkd_cur_get(cur, 8);
 		break;
 	case PE_ULEB:
-		v = cfi_uleb(cur);
+		v = xkd_cur_uleb(cur);
 		break;
 	case PE_U2:
-		v = cfi_uint(cur, 2);
+		v = xkd_cur_get(cur, 2);
 		break;
 	case PE_U4:
-		v = cfi_uint(cur, 4);
+		v = xkd_cur_get(cur, 4);
 		break;
 	case PE_SLEB:
-		v = (uint64_t)cfi_sleb(cur);
+		v = (uint64_t)xkd_cur_sleb(cur);
 		break;
 	case PE_S2:
-		v = (uint64_t)sext(cfi_uint(cur, 2), 2);
+		v = (uint64_t)sext(xkd_cur_get(cur, 2), 2);
 		break;
 	case PE_S4:
-		v = (uint64_t)sext(cfi_uint(cur, 4), 4);
+		v = (uint64_t)sext(xkd_cur_get(cur, 4), 4);
 		break;
 	default:
 		cur->bad = true;
@@ -133,13 +74,13 @@ uint64_t cfi_encoded(const struct xkd_cfi *c, struct cfi_cur *cur, uint8_t enc)
 enum xkd_rc cfi_rec_at(const struct xkd_cfi *c, uint64_t off, struct cfi_rec *r,
 		       struct xkd_err *err)
 {
-	struct cfi_cur cur = { c->data + off, c->data + c->size, false };
-	uint64_t len = cfi_uint(&cur, 4), cie_id;
+	struct xkd_cur cur = { c->data + off, c->data + c->size, false };
+	uint64_t len = xkd_cur_get(&cur, 4), cie_id;
 	unsigned id_len = 4;
 
 	r->off = off;
 	if (len == 0xffffffff) {
-		len = cfi_uint(&cur, 8);
+		len = xkd_cur_get(&cur, 8);
 		if (!c->eh) /* .eh_frame keeps a short id even then */
 			id_len = 8;
 	} else if (!len && !cur.bad) {
@@ -147,15 +88,15 @@ enum xkd_rc cfi_rec_at(const struct xkd_cfi *c, uint64_t off, struct cfi_rec *r,
 		return XKD_NOTFOUND;
 	}
 	r->id_off = (uint64_t)(cur.p - c->data);
-	const uint8_t *body = cfi_bytes(&cur, len);
+	const uint8_t *body = xkd_cur_bytes(&cur, len);
 
 	if (!body)
 		return xkd_err_set(err, XKD_BADDATA,
 				   "call frame record at 0x%llx, length 0x%llx, leaves its section",
 				   (unsigned long long)off, (unsigned long long)len);
 	r->next = (uint64_t)(cur.p - c->data);
-	r->body = (struct cfi_cur){ body, body + len, false };
-	r->id = cfi_uint(&r->body, id_len);
+	r->body = (struct xkd_cur){ body, body + len, false };
+	r->id = xkd_cur_get(&r->body, id_len);
 	if (r->body.bad)
 		return xkd_err_set(err, XKD_BADDATA, "call frame record at 0x%llx is too short",
 				   (unsigned long long)off);
@@ -165,10 +106,10 @@ enum xkd_rc cfi_rec_at(const struct xkd_cfi *c, uint64_t off, struct cfi_rec *r,
 }
 
 /* Augmentation "z...": what its letters announce, within data of a told length. */
-static bool read_augmentation(const struct xkd_cfi *c, const char *aug, struct cfi_cur *body,
+static bool read_augmentation(const struct xkd_cfi *c, const char *aug, struct xkd_cur *body,
 			      struct cfi_cie *cie)
 {
-	struct cfi_cur data;
+	struct xkd_cur data;
 	uint64_t len;
 
 	if (!*aug)
@@ -179,8 +120,8 @@ static bool read_augmentation(const struct xkd_cfi *c, const char *aug, struct c
 		return !*aug;
 	}
 	cie->aug_len = true;
-	len = cfi_uleb(body);
-	data.p = cfi_bytes(body, len);
+	len = xkd_cur_uleb(body);
+	data.p = xkd_cur_bytes(body, len);
 	if (!data.p)
 		return false;
 	data.end = data.p + len;
@@ -190,13 +131,13 @@ static bool read_augmentation(const struct xkd_cfi *c, const char *aug, struct c
 
 		switch (*aug) {
 		case 'R':
-			cie->enc = (uint8_t)cfi_uint(&data, 1);
+			cie->enc = (uint8_t)xkd_cur_get(&data, 1);
 			break;
 		case 'L':
-			cfi_uint(&data, 1);
+			xkd_cur_get(&data, 1);
 			break;
 		case 'P':
-			enc = (uint8_t)cfi_uint(&data, 1);
+			enc = (uint8_t)xkd_cur_get(&data, 1);
 			if (enc != PE_OMIT) /* the value is not wanted, only its length */
 				cfi_encoded(c, &data, enc & 0x0f);
 			break;
@@ -213,8 +154,8 @@ static bool read_augmentation(const struct xkd_cfi *c, const char *aug, struct c
 static enum xkd_rc parse_cie(const struct xkd_cfi *c, struct cfi_rec *r, struct cfi_cie *cie,
 			     struct xkd_err *err)
 {
-	struct cfi_cur *b = &r->body;
-	unsigned version = (unsigned)cfi_uint(b, 1), addr_size = 8, seg_size = 0;
+	struct xkd_cur *b = &r->body;
+	unsigned version = (unsigned)xkd_cur_get(b, 1), addr_size = 8, seg_size = 0;
 	const char *aug = (const char *)b->p;
 	size_t max = (size_t)(b->end - b->p), n = strnlen(aug, max < AUG_MAX ? max : AUG_MAX);
 
@@ -222,16 +163,16 @@ static enum xkd_rc parse_cie(const struct xkd_cfi *c, struct cfi_rec *r, struct 
 	if (version != 1 && version != 3 && version != 4)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "cie at 0x%llx of version %u",
 				   (unsigned long long)r->off, version);
-	if (n == AUG_MAX || !cfi_bytes(b, n + 1))
+	if (n == AUG_MAX || !xkd_cur_bytes(b, n + 1))
 		return xkd_err_set(err, XKD_BADDATA, "cie at 0x%llx: augmentation without end",
 				   (unsigned long long)r->off);
 	if (version == 4) {
-		addr_size = (unsigned)cfi_uint(b, 1);
-		seg_size = (unsigned)cfi_uint(b, 1);
+		addr_size = (unsigned)xkd_cur_get(b, 1);
+		seg_size = (unsigned)xkd_cur_get(b, 1);
 	}
-	cie->code_align = cfi_uleb(b);
-	cie->data_align = cfi_sleb(b);
-	uint64_t ra = version == 1 ? cfi_uint(b, 1) : cfi_uleb(b);
+	cie->code_align = xkd_cur_uleb(b);
+	cie->data_align = xkd_cur_sleb(b);
+	uint64_t ra = version == 1 ? xkd_cur_get(b, 1) : xkd_cur_uleb(b);
 
 	if (b->bad || addr_size != 8 || seg_size || ra >= XKD_CFI_NREGS)
 		return xkd_err_set(err, b->bad ? XKD_BADDATA : XKD_UNSUPPORTED,
@@ -264,13 +205,13 @@ enum xkd_rc cfi_cie_of(const struct xkd_cfi *c, const struct cfi_rec *fde, struc
 enum xkd_rc cfi_fde_range(const struct xkd_cfi *c, const struct cfi_cie *cie, struct cfi_rec *fde,
 			  uint64_t *low, uint64_t *high, struct xkd_err *err)
 {
-	struct cfi_cur *b = &fde->body;
+	struct xkd_cur *b = &fde->body;
 	uint64_t len;
 
 	*low = cfi_encoded(c, b, cie->enc);
 	len = cfi_encoded(c, b, cie->enc & 0x0f);
 	if (cie->aug_len)
-		cfi_bytes(b, cfi_uleb(b));
+		xkd_cur_bytes(b, xkd_cur_uleb(b));
 	if (b->bad || __builtin_add_overflow(*low, len, high))
 		return xkd_err_set(err, XKD_BADDATA, "fde at 0x%llx: bad range or encoding 0x%x",
 				   (unsigned long long)fde->off, cie->enc);

@@ -47,7 +47,7 @@ struct rules {
 struct machine {
 	const struct xkd_cfi *c;
 	const struct cfi_cie *cie;
-	struct cfi_cur cur;
+	struct xkd_cur cur;
 	struct rules now, initial;
 	struct rules saved[REMEMBER_MAX];
 	int nsaved;
@@ -114,8 +114,8 @@ static void set_offset(struct machine *m, uint64_t reg, enum xkd_cfi_rule_kind k
 
 static struct xkd_cfi_rule expression(struct machine *m, enum xkd_cfi_rule_kind kind)
 {
-	uint64_t len = cfi_uleb(&m->cur);
-	const uint8_t *p = cfi_bytes(&m->cur, len);
+	uint64_t len = xkd_cur_uleb(&m->cur);
+	const uint8_t *p = xkd_cur_bytes(&m->cur, len);
 
 	return (struct xkd_cfi_rule){ .kind = kind, .expr = p, .expr_len = p ? (size_t)len : 0 };
 }
@@ -135,11 +135,11 @@ static enum xkd_rc op_cfa(struct machine *m, uint8_t op)
 
 	switch (op) {
 	case OP_DEF_CFA:
-		reg = cfi_uleb(&m->cur);
-		return set_cfa(m, reg, (int64_t)cfi_uleb(&m->cur));
+		reg = xkd_cur_uleb(&m->cur);
+		return set_cfa(m, reg, (int64_t)xkd_cur_uleb(&m->cur));
 	case OP_DEF_CFA_SF:
-		reg = cfi_uleb(&m->cur);
-		return set_cfa(m, reg, factored(m, (uint64_t)cfi_sleb(&m->cur)));
+		reg = xkd_cur_uleb(&m->cur);
+		return set_cfa(m, reg, factored(m, (uint64_t)xkd_cur_sleb(&m->cur)));
 	case OP_DEF_CFA_EXPR:
 		m->now.cfa = expression(m, XKD_CFI_VAL_EXPR);
 		return XKD_OK;
@@ -149,9 +149,9 @@ static enum xkd_rc op_cfa(struct machine *m, uint8_t op)
 	if (!by_reg)
 		return bad(m, "half a frame address changes where there is none by register");
 	if (op == OP_DEF_CFA_REG)
-		return set_cfa(m, cfi_uleb(&m->cur), m->now.cfa.off);
-	m->now.cfa.off = op == OP_DEF_CFA_OFF ? (int64_t)cfi_uleb(&m->cur)
-					      : factored(m, (uint64_t)cfi_sleb(&m->cur));
+		return set_cfa(m, xkd_cur_uleb(&m->cur), m->now.cfa.off);
+	m->now.cfa.off = op == OP_DEF_CFA_OFF ? (int64_t)xkd_cur_uleb(&m->cur)
+					      : factored(m, (uint64_t)xkd_cur_sleb(&m->cur));
 	return XKD_OK;
 }
 
@@ -171,23 +171,23 @@ static enum xkd_rc op_state(struct machine *m, uint8_t op)
 
 static enum xkd_rc op_reg(struct machine *m, uint8_t op)
 {
-	uint64_t reg = cfi_uleb(&m->cur);
+	uint64_t reg = xkd_cur_uleb(&m->cur);
 
 	switch (op) {
 	case OP_OFFSET_EXT:
-		set_offset(m, reg, XKD_CFI_OFFSET, cfi_uleb(&m->cur));
+		set_offset(m, reg, XKD_CFI_OFFSET, xkd_cur_uleb(&m->cur));
 		break;
 	case OP_OFFSET_EXT_SF:
-		set_offset(m, reg, XKD_CFI_OFFSET, (uint64_t)cfi_sleb(&m->cur));
+		set_offset(m, reg, XKD_CFI_OFFSET, (uint64_t)xkd_cur_sleb(&m->cur));
 		break;
 	case OP_NEG_OFFSET_EXT:
-		set_offset(m, reg, XKD_CFI_OFFSET, -cfi_uleb(&m->cur));
+		set_offset(m, reg, XKD_CFI_OFFSET, -xkd_cur_uleb(&m->cur));
 		break;
 	case OP_VAL_OFFSET:
-		set_offset(m, reg, XKD_CFI_VAL_OFFSET, cfi_uleb(&m->cur));
+		set_offset(m, reg, XKD_CFI_VAL_OFFSET, xkd_cur_uleb(&m->cur));
 		break;
 	case OP_VAL_OFFSET_SF:
-		set_offset(m, reg, XKD_CFI_VAL_OFFSET, (uint64_t)cfi_sleb(&m->cur));
+		set_offset(m, reg, XKD_CFI_VAL_OFFSET, (uint64_t)xkd_cur_sleb(&m->cur));
 		break;
 	case OP_RESTORE_EXT:
 		restore(m, reg);
@@ -199,7 +199,7 @@ static enum xkd_rc op_reg(struct machine *m, uint8_t op)
 		set_reg(m, reg, (struct xkd_cfi_rule){ .kind = XKD_CFI_SAME });
 		break;
 	case OP_REGISTER: {
-		uint64_t in = cfi_uleb(&m->cur);
+		uint64_t in = xkd_cur_uleb(&m->cur);
 
 		/* a register that we do not keep cannot be read back */
 		if (in < XKD_CFI_NREGS)
@@ -227,13 +227,13 @@ static enum xkd_rc op_long(struct machine *m, uint8_t op)
 	case OP_SET_LOC:
 		return advance(m, cfi_encoded(m->c, &m->cur, m->cie->enc));
 	case OP_ADVANCE_1:
-		return advance_by(m, cfi_uint(&m->cur, 1));
+		return advance_by(m, xkd_cur_get(&m->cur, 1));
 	case OP_ADVANCE_2:
-		return advance_by(m, cfi_uint(&m->cur, 2));
+		return advance_by(m, xkd_cur_get(&m->cur, 2));
 	case OP_ADVANCE_4:
-		return advance_by(m, cfi_uint(&m->cur, 4));
+		return advance_by(m, xkd_cur_get(&m->cur, 4));
 	case OP_ADVANCE_8:
-		return advance_by(m, cfi_uint(&m->cur, 8));
+		return advance_by(m, xkd_cur_get(&m->cur, 8));
 	case OP_REMEMBER:
 	case OP_RESTORE_STATE:
 		return op_state(m, op);
@@ -245,7 +245,7 @@ static enum xkd_rc op_long(struct machine *m, uint8_t op)
 	case OP_DEF_CFA_EXPR:
 		return op_cfa(m, op);
 	case OP_ARGS_SIZE: /* of no use to an unwinder that follows the frame address */
-		cfi_uleb(&m->cur);
+		xkd_cur_uleb(&m->cur);
 		return XKD_OK;
 	case OP_OFFSET_EXT:
 	case OP_OFFSET_EXT_SF:
@@ -268,16 +268,16 @@ static enum xkd_rc run(struct machine *m, const uint8_t *p, size_t n)
 {
 	enum xkd_rc rc = XKD_OK;
 
-	m->cur = (struct cfi_cur){ p, p + n, false };
+	m->cur = (struct xkd_cur){ p, p + n, false };
 	while (!rc && !m->done && m->cur.p < m->cur.end) {
-		uint8_t op = (uint8_t)cfi_uint(&m->cur, 1);
+		uint8_t op = (uint8_t)xkd_cur_get(&m->cur, 1);
 
 		switch (op & 0xc0) {
 		case OP_ADVANCE:
 			rc = advance_by(m, op & 0x3f);
 			break;
 		case OP_OFFSET:
-			set_offset(m, op & 0x3f, XKD_CFI_OFFSET, cfi_uleb(&m->cur));
+			set_offset(m, op & 0x3f, XKD_CFI_OFFSET, xkd_cur_uleb(&m->cur));
 			break;
 		case OP_RESTORE:
 			restore(m, op & 0x3f);

@@ -146,12 +146,13 @@ enum xkd_rc xkd_dwarf_global(struct xkd_dwarf *d, const char *name, uint64_t nea
 struct xkd_types *xkd_dwarf_types(struct xkd_dwarf *d);
 /* The file that holds what several share (.gnu_debugaltlink), or NULL; lives as long as d. */
 struct xkd_image *xkd_dwarf_alternate(const struct xkd_dwarf *d);
-/* Source folder and name of the unit that covers iaddr ("arch/x86/kvm/x86.c"). */
-enum xkd_rc xkd_dwarf_unit_name(struct xkd_dwarf *d, uint64_t iaddr, const char **name,
-				struct xkd_err *err) XKD_MUST;
-/* The folder that this unit was compiled in, absolute as a rule. NOTFOUND when it does not say. */
-enum xkd_rc xkd_dwarf_comp_dir(struct xkd_dwarf *d, uint64_t iaddr, const char **dir,
-			       struct xkd_err *err) XKD_MUST;
+/* The unit that covers iaddr. */
+struct xkd_dunit {
+	const char *name; /* with its source folder ("arch/x86/kvm/x86.c"); NULL: it has none */
+	const char *dir;  /* it was compiled in, absolute as a rule; NULL: it does not say */
+};
+enum xkd_rc xkd_dwarf_unit(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dunit *unit,
+			   struct xkd_err *err) XKD_MUST;
 void xkd_dwarf_set_cancel(struct xkd_dwarf *d, struct xkd_cancel *cancel);
 
 /* Called by image.c only. */

@@ -35,18 +35,18 @@ static bool read_link(struct xkd_image *img, struct altlink *l, bool shared_file
 		shared_file ? NULL : xkd_image_section_named(img, ".gnu_debugaltlink");
 	const struct xkd_section *sup = gnu ? NULL : xkd_image_section_named(img, ".debug_sup");
 	struct xkd_dw_bytes b = { .p = NULL };
-	struct xkd_dw_cur c;
+	struct xkd_cur c;
 	uint64_t n;
 
 	if ((!gnu && !sup) || xkd_image_section_data(img, gnu ? gnu : sup, &b.p, &b.n, NULL))
 		return false;
 	c = xkd_dw_cur(b, 0);
 	l->sup = sup;
-	if (sup && (xkd_dw_get(&c, 2) != 5 || xkd_dw_get(&c, 1) != shared_file))
+	if (sup && (xkd_cur_get(&c, 2) != 5 || xkd_cur_get(&c, 1) != shared_file))
 		return false;
-	l->name = xkd_dw_cstr(&c);
-	n = sup ? xkd_dw_uleb(&c) : c.bad ? 0 : (uint64_t)(c.end - c.p);
-	if (!l->name || !*l->name == !shared_file || !xkd_dw_need(&c, n) || !set_id(l, c.p, n)) {
+	l->name = xkd_cur_cstr(&c);
+	n = sup ? xkd_cur_uleb(&c) : c.bad ? 0 : (uint64_t)(c.end - c.p);
+	if (!l->name || !*l->name == !shared_file || !xkd_cur_need(&c, n) || !set_id(l, c.p, n)) {
 		xkd_log(xkd_image_log(img), XKD_LOG_WARN,
 			"%s: its link to an alternate debug file makes no sense",
 			xkd_image_path(img));
@@ -163,26 +163,26 @@ void xkd_dw_more_close(struct xkd_dwarf *d)
 /* Unit headers name their abbreviations by an offset. */
 static void move_abbrevs(uint8_t *p, size_t n, uint64_t by)
 {
-	struct xkd_dw_cur c = { .p = p, .end = p + n };
+	struct xkd_cur c = { .p = p, .end = p + n };
 
 	while (!c.bad && c.p < c.end) {
 		unsigned off_size = 4, version;
-		uint64_t len = xkd_dw_get(&c, 4), v;
+		uint64_t len = xkd_cur_get(&c, 4), v;
 		const uint8_t *next;
 		uint8_t *at;
 
 		if (len == 0xffffffff) {
 			off_size = 8;
-			len = xkd_dw_get(&c, 8);
+			len = xkd_cur_get(&c, 8);
 		}
-		if (!xkd_dw_need(&c, len))
+		if (!xkd_cur_need(&c, len))
 			return;
 		next = c.p + len;
-		version = (unsigned)xkd_dw_get(&c, 2);
+		version = (unsigned)xkd_cur_get(&c, 2);
 		if (version >= 5)
-			xkd_dw_skip(&c, 2);
+			xkd_cur_skip(&c, 2);
 		at = p + (c.p - p);
-		v = xkd_dw_get(&c, off_size) + by;
+		v = xkd_cur_get(&c, off_size) + by;
 		for (unsigned i = 0; !c.bad && i < off_size; i++)
 			at[i] = (uint8_t)(v >> 8 * i);
 		c.p = next;
@@ -284,7 +284,7 @@ struct xkd_image *xkd_dwarf_alternate(const struct xkd_dwarf *d)
 static const char *split_file(struct xkd_dwarf *d)
 {
 	struct xkd_dw_bytes b = xkd_dw_section(d, XKD_DW_INFO);
-	struct xkd_dw_cur c = xkd_dw_cur(b, 0);
+	struct xkd_cur c = xkd_dw_cur(b, 0);
 	struct xkd_dw_abbrevs abbrevs = { .good = false };
 	const struct xkd_dw_abbrev *ab;
 	const char *name = NULL;
@@ -294,7 +294,7 @@ static const char *split_file(struct xkd_dwarf *d)
 	if (!xkd_dw_unit_header(&c, b.p, &u) || !xkd_dw_abbrevs(d, &u, &abbrevs))
 		goto out;
 	c = xkd_dw_cur(b, u.die_off);
-	ab = xkd_dw_abbrev(&abbrevs, xkd_dw_uleb(&c));
+	ab = xkd_dw_abbrev(&abbrevs, xkd_cur_uleb(&c));
 	for (uint32_t i = 0; ab && i < ab->n; i++) {
 		const struct xkd_dw_abattr *at = &abbrevs.attrs.p[ab->first + i];
 		struct xkd_dw_val x;

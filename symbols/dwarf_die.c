@@ -293,7 +293,7 @@ static const struct xkd_dw_unit *raw_value(struct xkd_dwarf *d, Dwarf_Die die, D
 {
 	const struct xkd_dw_unit *u = xkd_dw_unit_of(d, xkd_dw_off(die));
 	Dwarf_Error e = NULL;
-	struct xkd_dw_cur c;
+	struct xkd_cur c;
 	Dwarf_Off at = 0;
 	int rc = dwarf_attr_offset(die, a, &at, &e);
 
@@ -302,7 +302,7 @@ static const struct xkd_dw_unit *raw_value(struct xkd_dwarf *d, Dwarf_Die die, D
 	if (rc != DW_DLV_OK || !u)
 		return NULL;
 	c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_INFO), at);
-	*v = xkd_dw_get(&c, form == DW_FORM_ref_sig8 || form == DW_FORM_ref_sup8 ? 8 :
+	*v = xkd_cur_get(&c, form == DW_FORM_ref_sig8 || form == DW_FORM_ref_sup8 ? 8 :
 			    form == DW_FORM_ref_sup4				 ? 4 :
 										   u->off_size);
 	return c.bad ? NULL : u;

@@ -12,39 +12,39 @@ struct format {
 
 bool xkd_dw_line_header(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h)
 {
-	struct xkd_dw_cur *c = &h->tables;
+	struct xkd_cur *c = &h->tables;
 	uint64_t len;
 
 	memset(h, 0, sizeof(*h));
 	*c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_LINE), u->stmt_list);
 	h->off_size = 4;
-	len = xkd_dw_get(c, 4);
+	len = xkd_cur_get(c, 4);
 	if (len == 0xffffffff) {
 		h->off_size = 8;
-		len = xkd_dw_get(c, 8);
+		len = xkd_cur_get(c, 8);
 	}
-	if (!xkd_dw_need(c, len))
+	if (!xkd_cur_need(c, len))
 		return false;
 	c->end = c->p + len;
-	h->version = (unsigned)xkd_dw_get(c, 2);
+	h->version = (unsigned)xkd_cur_get(c, 2);
 	if (h->version < 2 || h->version > 5)
 		return false;
 	if (h->version == 5)
-		xkd_dw_skip(c, 2); /* address and segment selector size */
-	len = xkd_dw_get(c, h->off_size);
-	if (!xkd_dw_need(c, len))
+		xkd_cur_skip(c, 2); /* address and segment selector size */
+	len = xkd_cur_get(c, h->off_size);
+	if (!xkd_cur_need(c, len))
 		return false;
-	h->program = (struct xkd_dw_cur){ .p = c->p + len, .end = c->end };
+	h->program = (struct xkd_cur){ .p = c->p + len, .end = c->end };
 	c->end = h->program.p;
-	h->min_inst = (uint8_t)xkd_dw_get(c, 1);
+	h->min_inst = (uint8_t)xkd_cur_get(c, 1);
 	if (h->version >= 4)
-		xkd_dw_skip(c, 1); /* operations in an instruction: 1 but on VLIW machines */
-	h->default_stmt = xkd_dw_get(c, 1);
-	h->line_base = (int8_t)xkd_dw_get(c, 1);
-	h->line_range = (uint8_t)xkd_dw_get(c, 1);
-	h->opcode_base = (uint8_t)xkd_dw_get(c, 1);
+		xkd_cur_skip(c, 1); /* operations in an instruction: 1 but on VLIW machines */
+	h->default_stmt = xkd_cur_get(c, 1);
+	h->line_base = (int8_t)xkd_cur_get(c, 1);
+	h->line_range = (uint8_t)xkd_cur_get(c, 1);
+	h->opcode_base = (uint8_t)xkd_cur_get(c, 1);
 	h->oplen = c->p - 1; /* by opcode, from 1 */
-	xkd_dw_skip(c, h->opcode_base ? h->opcode_base - 1 : 0);
+	xkd_cur_skip(c, h->opcode_base ? h->opcode_base - 1 : 0);
 	return !c->bad && h->line_range && h->opcode_base;
 }
 
@@ -52,19 +52,19 @@ bool xkd_dw_line_header(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_d
 static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_lhead *h,
 		      uint64_t form, const char **s, uint64_t *v)
 {
-	struct xkd_dw_cur *c = &h->tables;
-	struct xkd_dw_cur x;
+	struct xkd_cur *c = &h->tables;
+	struct xkd_cur x;
 	unsigned n = 0;
 
 	*s = NULL;
 	*v = 0;
 	switch (form) {
 	case DW_FORM_string:
-		*s = xkd_dw_cstr(c);
+		*s = xkd_cur_cstr(c);
 		return !c->bad;
 	case DW_FORM_line_strp:
 	case DW_FORM_strp:
-		*v = xkd_dw_get(c, h->off_size);
+		*v = xkd_cur_get(c, h->off_size);
 		if (u->more)
 			(void)xkd_dw_more_value(u, (uint16_t)form, v);
 		*s = xkd_dw_section_str(d, form == DW_FORM_strp ? XKD_DW_STR : XKD_DW_LINE_STR, *v);
@@ -74,20 +74,20 @@ static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_
 	case DW_FORM_strx2:
 	case DW_FORM_strx3:
 	case DW_FORM_strx4:
-		*v = form == DW_FORM_strx ? xkd_dw_uleb(c)
-					  : xkd_dw_get(c, (unsigned)(form - DW_FORM_strx1 + 1));
+		*v = form == DW_FORM_strx ? xkd_cur_uleb(c)
+					  : xkd_cur_get(c, (unsigned)(form - DW_FORM_strx1 + 1));
 		if (*v <= UINT32_MAX) {
 			x = xkd_dw_cur(xkd_dw_section(d, XKD_DW_STR_OFFSETS),
 				       u->str_offsets_base + *v * u->off_size);
-			*v = xkd_dw_get(&x, u->off_size);
+			*v = xkd_cur_get(&x, u->off_size);
 			*s = x.bad ? NULL : xkd_dw_section_str(d, XKD_DW_STR, *v);
 		}
 		return !c->bad;
 	case DW_FORM_udata:
-		*v = xkd_dw_uleb(c);
+		*v = xkd_cur_uleb(c);
 		return !c->bad;
 	case DW_FORM_block:
-		xkd_dw_skip(c, xkd_dw_uleb(c));
+		xkd_cur_skip(c, xkd_cur_uleb(c));
 		return !c->bad;
 	case DW_FORM_data1:
 		n = 1;
@@ -102,12 +102,12 @@ static bool read_cell(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_dw_
 		n = 8;
 		break;
 	case DW_FORM_data16:
-		xkd_dw_skip(c, 16);
+		xkd_cur_skip(c, 16);
 		return !c->bad;
 	default:
 		return false;
 	}
-	*v = xkd_dw_get(c, n);
+	*v = xkd_cur_get(c, n);
 	return !c->bad;
 }
 
@@ -116,16 +116,16 @@ static bool read_table5(struct xkd_dwarf *d, struct xkd_dw_unit *u, struct xkd_d
 			struct xkd_dw_file **out, size_t *nout)
 {
 	struct format f[FORMATS_MAX];
-	uint64_t n, nf = xkd_dw_get(&h->tables, 1);
+	uint64_t n, nf = xkd_cur_get(&h->tables, 1);
 	struct xkd_dw_file *t;
 
 	if (nf > FORMATS_MAX)
 		return false;
 	for (uint64_t i = 0; i < nf; i++) {
-		f[i].type = xkd_dw_uleb(&h->tables);
-		f[i].form = xkd_dw_uleb(&h->tables);
+		f[i].type = xkd_cur_uleb(&h->tables);
+		f[i].form = xkd_cur_uleb(&h->tables);
 	}
-	n = xkd_dw_uleb(&h->tables);
+	n = xkd_cur_uleb(&h->tables);
 	/* Every entry takes a byte at least. */
 	if (h->tables.bad || (n && !nf) || n > (uint64_t)(h->tables.end - h->tables.p))
 		return false;
@@ -171,16 +171,16 @@ static bool read_tables4(struct xkd_dw_lhead *h, struct xkd_dw_files *f)
 	XKD_VEC(struct xkd_dw_file) files = { 0 };
 	const char *s;
 
-	while ((s = xkd_dw_cstr(&h->tables)) && *s)
+	while ((s = xkd_cur_cstr(&h->tables)) && *s)
 		*xkd_vec_push(&dirs) = s;
-	while ((s = xkd_dw_cstr(&h->tables)) && *s) {
+	while ((s = xkd_cur_cstr(&h->tables)) && *s) {
 		struct xkd_dw_file *file = xkd_vec_push(&files);
-		uint64_t dir = xkd_dw_uleb(&h->tables);
+		uint64_t dir = xkd_cur_uleb(&h->tables);
 
 		file->name = s;
 		file->dir = dir < UINT32_MAX ? (uint32_t)dir : UINT32_MAX;
-		xkd_dw_uleb(&h->tables); /* time */
-		xkd_dw_uleb(&h->tables); /* length */
+		xkd_cur_uleb(&h->tables); /* time */
+		xkd_cur_uleb(&h->tables); /* length */
 	}
 	f->dirs = dirs.p;
 	f->ndirs = dirs.n;

@@ -3,13 +3,12 @@
  * answer "no such thing"); the question ends with xkd_dw_end, which turns them into BADDATA. */
 #ifndef XKD_SYMBOLS_DWARF_INT_H
 #define XKD_SYMBOLS_DWARF_INT_H
+#include "base/cur.h"
 #include "base/map.h"
-#include "base/str.h"
 #include "base/vec.h"
 #include "symbols/dwarf.h"
 #include <dwarf.h>
 #include <libdwarf.h>
-#include <string.h>
 
 #define XKD_DW_DEPTH 64		  /* nesting of inlined functions, arrays, typedef chains */
 #define XKD_DW_BLOCKS 256	  /* nesting of lexical blocks */
@@ -34,12 +33,6 @@ struct xkd_dw_bytes {
 	const uint8_t *p; /* NULL: absent or unreadable */
 	size_t n;
 	bool tried;
-};
-
-/* A bounded little-endian reader; a step past the end sets bad and reads zeros from then on. */
-struct xkd_dw_cur {
-	const uint8_t *p, *end;
-	bool bad;
 };
 
 struct xkd_dw_range {
@@ -68,7 +61,7 @@ struct xkd_dw_files {
 };
 /* The header of a line program. */
 struct xkd_dw_lhead {
-	struct xkd_dw_cur tables, program;
+	struct xkd_cur tables, program;
 	unsigned version, off_size;
 	uint8_t min_inst, line_range, opcode_base;
 	int8_t line_base;
@@ -194,7 +187,7 @@ const char *xkd_dw_name(struct xkd_dwarf *d, Dwarf_Die die); /* through origins 
 /* --- dwarf_unit.c --- */
 /* One header, base being the section's start; the cursor is set behind its unit. False at the end of
  * what can be read. */
-bool xkd_dw_unit_header(struct xkd_dw_cur *c, const uint8_t *base, struct xkd_dw_unit *u);
+bool xkd_dw_unit_header(struct xkd_cur *c, const uint8_t *base, struct xkd_dw_unit *u);
 enum xkd_rc xkd_dw_units(struct xkd_dwarf *d, struct xkd_err *err);
 struct xkd_dw_unit *xkd_dw_unit_of(struct xkd_dwarf *d, uint64_t die_off); /* NULL: none */
 enum xkd_rc xkd_dw_unit_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dw_unit **u,
@@ -280,87 +273,15 @@ enum xkd_rc xkd_dw_named_type(struct xkd_dwarf *d, enum xkd_tag tag, const char 
 enum xkd_rc xkd_dw_named_each(struct xkd_dwarf *d, bool (*fn)(void *arg, uint64_t off), void *arg,
 			      struct xkd_err *err);
 
-/* --- the bounded reader --- */
-static inline struct xkd_dw_cur xkd_dw_cur(struct xkd_dw_bytes b, uint64_t off)
+/* A section's bytes from an offset on. */
+static inline struct xkd_cur xkd_dw_cur(struct xkd_dw_bytes b, uint64_t off)
 {
-	struct xkd_dw_cur c = { .bad = !b.p || off > b.n };
+	struct xkd_cur c = { .bad = !b.p || off > b.n };
 
 	if (b.p) { /* nothing may be added to NULL, not even 0 */
 		c.p = b.p + (off < b.n ? off : b.n);
 		c.end = b.p + b.n;
 	}
 	return c;
-}
-static inline bool xkd_dw_need(struct xkd_dw_cur *c, uint64_t n)
-{
-	if (c->bad || (uint64_t)(c->end - c->p) < n) {
-		c->bad = true;
-		return false;
-	}
-	return true;
-}
-static inline uint64_t xkd_dw_get(struct xkd_dw_cur *c, unsigned n)
-{
-	uint64_t v;
-
-	if (!xkd_dw_need(c, n))
-		return 0;
-	v = xkd_get_le(c->p, n);
-	c->p += n;
-	return v;
-}
-static inline void xkd_dw_skip(struct xkd_dw_cur *c, uint64_t n)
-{
-	if (xkd_dw_need(c, n))
-		c->p += n;
-}
-static inline uint64_t xkd_dw_uleb(struct xkd_dw_cur *c)
-{
-	uint64_t v = 0;
-	unsigned shift = 0;
-	uint8_t b;
-
-	do {
-		if (!xkd_dw_need(c, 1))
-			return 0;
-		b = *c->p++;
-		if (shift < 64)
-			v |= (uint64_t)(b & 0x7f) << shift;
-		shift += 7;
-	} while (b & 0x80);
-	return v;
-}
-static inline int64_t xkd_dw_sleb(struct xkd_dw_cur *c)
-{
-	uint64_t v = 0;
-	unsigned shift = 0;
-	uint8_t b;
-
-	do {
-		if (!xkd_dw_need(c, 1))
-			return 0;
-		b = *c->p++;
-		if (shift < 64)
-			v |= (uint64_t)(b & 0x7f) << shift;
-		shift += 7;
-	} while (b & 0x80);
-	if (shift < 64 && (b & 0x40))
-		v |= ~0ULL << shift;
-	return (int64_t)v;
-}
-/* A NUL-terminated string in place; NULL when it does not end. */
-static inline const char *xkd_dw_cstr(struct xkd_dw_cur *c)
-{
-	const uint8_t *s = c->p, *nul;
-
-	if (c->bad)
-		return NULL;
-	nul = memchr(s, 0, (size_t)(c->end - s));
-	if (!nul) {
-		c->bad = true;
-		return NULL;
-	}
-	c->p = nul + 1;
-	return (const char *)s;
 }
 #endif

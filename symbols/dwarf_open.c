@@ -63,9 +63,9 @@ struct xkd_dw_bytes xkd_dw_section(struct xkd_dwarf *d, enum xkd_dw_sec s)
 
 const char *xkd_dw_section_str(struct xkd_dwarf *d, enum xkd_dw_sec s, uint64_t off)
 {
-	struct xkd_dw_cur c = xkd_dw_cur(xkd_dw_section(d, s), off);
+	struct xkd_cur c = xkd_dw_cur(xkd_dw_section(d, s), off);
 
-	return xkd_dw_cstr(&c);
+	return xkd_cur_cstr(&c);
 }
 
 static int obj_section_info(void *obj, xkd_dw_secno i, xkd_dw_osec *ret, int *error XKD_UNUSED)

@@ -8,7 +8,7 @@
 struct list {
 	struct xkd_dwarf *d;
 	struct xkd_dw_unit *u;
-	struct xkd_dw_cur c;
+	struct xkd_cur c;
 	uint64_t base;
 	bool v5, loc;
 };
@@ -22,18 +22,18 @@ enum step { STEP_END, STEP_RANGE, STEP_NONE };
 
 bool xkd_dw_addrx(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t index, uint64_t *addr)
 {
-	struct xkd_dw_cur c;
+	struct xkd_cur c;
 
 	if (index > UINT32_MAX)
 		return false;
 	c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_ADDR), u->addr_base + index * 8);
-	*addr = xkd_dw_get(&c, 8);
+	*addr = xkd_cur_get(&c, 8);
 	return !c.bad;
 }
 
 static uint64_t list_addrx(struct list *l)
 {
-	uint64_t addr = 0, index = xkd_dw_uleb(&l->c);
+	uint64_t addr = 0, index = xkd_cur_uleb(&l->c);
 
 	if (!l->c.bad && !xkd_dw_addrx(l->d, l->u, index, &addr))
 		l->c.bad = true;
@@ -46,16 +46,16 @@ static void list_expr(struct list *l, struct entry *e)
 
 	if (!l->loc)
 		return;
-	n = l->v5 ? xkd_dw_uleb(&l->c) : xkd_dw_get(&l->c, 2);
+	n = l->v5 ? xkd_cur_uleb(&l->c) : xkd_cur_get(&l->c, 2);
 	e->expr = l->c.p;
 	e->len = (size_t)n;
-	xkd_dw_skip(&l->c, n);
+	xkd_cur_skip(&l->c, n);
 }
 
 static enum step step_v4(struct list *l, struct entry *e)
 {
-	e->low = xkd_dw_get(&l->c, 8);
-	e->high = xkd_dw_get(&l->c, 8);
+	e->low = xkd_cur_get(&l->c, 8);
+	e->high = xkd_cur_get(&l->c, 8);
 	if (!e->low && !e->high)
 		return STEP_END;
 	if (e->low == ~0ULL) {
@@ -89,7 +89,7 @@ static enum code list_code(struct list *l)
 	static const uint8_t loc[] = { C_END,	       C_BASEX,	  C_STARTX_ENDX, C_STARTX_LENGTH,
 				       C_OFFSETS,      C_DEFAULT, C_BASE,	 C_START_END,
 				       C_START_LENGTH, C_VIEWS };
-	uint64_t k = xkd_dw_get(&l->c, 1);
+	uint64_t k = xkd_cur_get(&l->c, 1);
 
 	if (l->loc)
 		return k < XKD_COUNT(loc) ? loc[k] : C_BAD;
@@ -110,18 +110,18 @@ static enum step step_v5(struct list *l, struct entry *e)
 		l->base = list_addrx(l);
 		return STEP_NONE;
 	case C_BASE:
-		l->base = xkd_dw_get(&l->c, 8);
+		l->base = xkd_cur_get(&l->c, 8);
 		return STEP_NONE;
 	case C_VIEWS:
-		xkd_dw_uleb(&l->c);
-		xkd_dw_uleb(&l->c);
+		xkd_cur_uleb(&l->c);
+		xkd_cur_uleb(&l->c);
 		return STEP_NONE;
 	case C_DEFAULT:
 		e->always = true;
 		break;
 	case C_OFFSETS:
-		e->low = l->base + xkd_dw_uleb(&l->c);
-		e->high = l->base + xkd_dw_uleb(&l->c);
+		e->low = l->base + xkd_cur_uleb(&l->c);
+		e->high = l->base + xkd_cur_uleb(&l->c);
 		break;
 	case C_STARTX_ENDX:
 		e->low = list_addrx(l);
@@ -129,15 +129,15 @@ static enum step step_v5(struct list *l, struct entry *e)
 		break;
 	case C_STARTX_LENGTH:
 		e->low = list_addrx(l);
-		e->high = e->low + xkd_dw_uleb(&l->c);
+		e->high = e->low + xkd_cur_uleb(&l->c);
 		break;
 	case C_START_END:
-		e->low = xkd_dw_get(&l->c, 8);
-		e->high = xkd_dw_get(&l->c, 8);
+		e->low = xkd_cur_get(&l->c, 8);
+		e->high = xkd_cur_get(&l->c, 8);
 		break;
 	case C_START_LENGTH:
-		e->low = xkd_dw_get(&l->c, 8);
-		e->high = e->low + xkd_dw_uleb(&l->c);
+		e->low = xkd_cur_get(&l->c, 8);
+		e->high = e->low + xkd_cur_uleb(&l->c);
 		break;
 	}
 	list_expr(l, e);
@@ -162,7 +162,7 @@ static bool list_at(struct list *l, struct xkd_dwarf *d, struct xkd_dw_unit *u, 
 		if (off > UINT32_MAX || base > b.n)
 			b.p = NULL;
 		l->c = xkd_dw_cur(b, base + off * u->off_size);
-		off = base + xkd_dw_get(&l->c, u->off_size);
+		off = base + xkd_cur_get(&l->c, u->off_size);
 		if (!l->c.bad)
 			l->c = xkd_dw_cur(b, off);
 	} else {

@@ -7,7 +7,7 @@
 
 struct machine {
 	const struct xkd_dw_lhead *h;
-	struct xkd_dw_cur c;
+	struct xkd_cur c;
 	struct xkd_dw_row r; /* the registers */
 	XKD_VEC(struct xkd_dw_row) rows;
 	size_t first; /* row of the sequence that runs */
@@ -53,19 +53,19 @@ static uint32_t clip(uint64_t v, uint32_t max)
 
 static void extended(struct machine *m)
 {
-	uint64_t len = xkd_dw_uleb(&m->c);
-	struct xkd_dw_cur op;
+	uint64_t len = xkd_cur_uleb(&m->c);
+	struct xkd_cur op;
 
-	if (!xkd_dw_need(&m->c, len))
+	if (!xkd_cur_need(&m->c, len))
 		return;
-	op = (struct xkd_dw_cur){ .p = m->c.p, .end = m->c.p + len };
+	op = (struct xkd_cur){ .p = m->c.p, .end = m->c.p + len };
 	m->c.p += len;
-	switch (xkd_dw_get(&op, 1)) {
+	switch (xkd_cur_get(&op, 1)) {
 	case DW_LNE_end_sequence:
 		end_sequence(m);
 		break;
 	case DW_LNE_set_address:
-		m->r.addr = xkd_dw_get(&op, len == 9 ? 8 : 4);
+		m->r.addr = xkd_cur_get(&op, len == 9 ? 8 : 4);
 		break;
 	}
 }
@@ -79,16 +79,16 @@ static void standard(struct machine *m, unsigned op)
 		emit(m);
 		break;
 	case DW_LNS_advance_pc:
-		m->r.addr += xkd_dw_uleb(&m->c) * h->min_inst;
+		m->r.addr += xkd_cur_uleb(&m->c) * h->min_inst;
 		break;
 	case DW_LNS_advance_line:
-		m->r.line += (uint32_t)xkd_dw_sleb(&m->c);
+		m->r.line += (uint32_t)xkd_cur_sleb(&m->c);
 		break;
 	case DW_LNS_set_file:
-		m->r.file = clip(xkd_dw_uleb(&m->c), UINT32_MAX);
+		m->r.file = clip(xkd_cur_uleb(&m->c), UINT32_MAX);
 		break;
 	case DW_LNS_set_column:
-		m->r.column = (uint16_t)clip(xkd_dw_uleb(&m->c), UINT16_MAX);
+		m->r.column = (uint16_t)clip(xkd_cur_uleb(&m->c), UINT16_MAX);
 		break;
 	case DW_LNS_negate_stmt:
 		m->r.stmt = !m->r.stmt;
@@ -97,18 +97,18 @@ static void standard(struct machine *m, unsigned op)
 		m->r.addr += (uint64_t)((255 - h->opcode_base) / h->line_range) * h->min_inst;
 		break;
 	case DW_LNS_fixed_advance_pc:
-		m->r.addr += xkd_dw_get(&m->c, 2);
+		m->r.addr += xkd_cur_get(&m->c, 2);
 		break;
 	default: /* nothing for us, or unknown: the header says how many operands */
 		for (unsigned i = 0; i < h->oplen[op]; i++)
-			xkd_dw_uleb(&m->c);
+			xkd_cur_uleb(&m->c);
 	}
 }
 
 static void step(struct machine *m)
 {
 	const struct xkd_dw_lhead *h = m->h;
-	unsigned op = (unsigned)xkd_dw_get(&m->c, 1);
+	unsigned op = (unsigned)xkd_cur_get(&m->c, 1);
 
 	if (op >= h->opcode_base) {
 		op -= h->opcode_base;

@@ -74,7 +74,7 @@ static int form_size(const struct xkd_dw_unit *u, uint64_t form)
 }
 
 /* The attributes of one abbreviation; false: broken or of unknown forms. */
-static bool read_attrs(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, struct xkd_dw_abbrevs *a,
+static bool read_attrs(const struct xkd_dw_unit *u, struct xkd_cur *c, struct xkd_dw_abbrevs *a,
 		       struct xkd_dw_abbrev *ab)
 {
 	int32_t off = 0;
@@ -83,7 +83,7 @@ static bool read_attrs(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, struct
 	ab->sib_off = -1;
 	ab->fixed = -1;
 	for (;;) {
-		uint64_t at = xkd_dw_uleb(c), form = xkd_dw_uleb(c);
+		uint64_t at = xkd_cur_uleb(c), form = xkd_cur_uleb(c);
 		struct xkd_dw_abattr *x;
 		int size = form_size(u, form);
 
@@ -97,7 +97,7 @@ static bool read_attrs(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, struct
 		x->form = (uint16_t)form;
 		x->size = (int16_t)size;
 		if (form == DW_FORM_implicit_const)
-			x->implicit = xkd_dw_sleb(c);
+			x->implicit = xkd_cur_sleb(c);
 		if (at == DW_AT_sibling && form == DW_FORM_ref4)
 			ab->sib_off = off;
 		off = off < 0 || size < 0 ? -1 : off + size;
@@ -115,7 +115,7 @@ static int cmp_abbrev(const void *a, const void *b)
 
 bool xkd_dw_abbrevs(struct xkd_dwarf *d, const struct xkd_dw_unit *u, struct xkd_dw_abbrevs *a)
 {
-	struct xkd_dw_cur c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_ABBREV), u->abbrev_off);
+	struct xkd_cur c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_ABBREV), u->abbrev_off);
 	uint64_t code;
 
 	/* Forms' sizes depend on these four, too. */
@@ -130,13 +130,13 @@ bool xkd_dw_abbrevs(struct xkd_dwarf *d, const struct xkd_dw_unit *u, struct xkd
 	xkd_vec_reset(&a->v);
 	xkd_vec_reset(&a->attrs);
 	a->dense = true;
-	while ((code = xkd_dw_uleb(&c)) && a->v.n < ABBREVS_MAX) {
+	while ((code = xkd_cur_uleb(&c)) && a->v.n < ABBREVS_MAX) {
 		struct xkd_dw_abbrev *ab = xkd_vec_push(&a->v);
-		uint64_t tag = xkd_dw_uleb(&c);
+		uint64_t tag = xkd_cur_uleb(&c);
 
 		ab->code = code;
 		ab->tag = tag <= UINT16_MAX ? (uint16_t)tag : UINT16_MAX;
-		ab->children = xkd_dw_get(&c, 1);
+		ab->children = xkd_cur_get(&c, 1);
 		a->dense &= code == a->v.n;
 		if (!read_attrs(u, &c, a, ab))
 			return false;
@@ -161,41 +161,41 @@ const struct xkd_dw_abbrev *xkd_dw_abbrev_sparse(const struct xkd_dw_abbrevs *a,
 }
 
 /* A value of no fixed size. */
-static bool read_odd(struct xkd_dw_cur *c, struct xkd_dw_val *x)
+static bool read_odd(struct xkd_cur *c, struct xkd_dw_val *x)
 {
 	uint64_t len;
 
 	switch (x->form) {
 	case DW_FORM_block1:
-		len = xkd_dw_get(c, 1);
+		len = xkd_cur_get(c, 1);
 		break;
 	case DW_FORM_block2:
-		len = xkd_dw_get(c, 2);
+		len = xkd_cur_get(c, 2);
 		break;
 	case DW_FORM_block4:
-		len = xkd_dw_get(c, 4);
+		len = xkd_cur_get(c, 4);
 		break;
 	case DW_FORM_block:
 	case DW_FORM_exprloc:
-		len = xkd_dw_uleb(c);
+		len = xkd_cur_uleb(c);
 		break;
 	case DW_FORM_string:
 		x->p = c->p;
-		return xkd_dw_cstr(c) != NULL;
+		return xkd_cur_cstr(c) != NULL;
 	case DW_FORM_sdata:
-		x->v = (uint64_t)xkd_dw_sleb(c);
+		x->v = (uint64_t)xkd_cur_sleb(c);
 		return !c->bad;
 	default:
-		x->v = xkd_dw_uleb(c);
+		x->v = xkd_cur_uleb(c);
 		return !c->bad;
 	}
 	x->p = c->p;
-	xkd_dw_skip(c, len);
+	xkd_cur_skip(c, len);
 	x->n = c->bad ? 0 : (size_t)len;
 	return !c->bad;
 }
 
-bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, const struct xkd_dw_abattr *at,
+bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_cur *c, const struct xkd_dw_abattr *at,
 		struct xkd_dw_val *x)
 {
 	int size = at->size;
@@ -205,7 +205,7 @@ bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, const struct 
 	x->n = 0;
 	x->v = 0;
 	if (x->form == DW_FORM_indirect) {
-		uint64_t form = xkd_dw_uleb(c);
+		uint64_t form = xkd_cur_uleb(c);
 
 		size = form_size(u, form);
 		if (c->bad || size == -2 || form == DW_FORM_indirect ||
@@ -215,7 +215,7 @@ bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, const struct 
 	}
 	if (size < 0)
 		return read_odd(c, x);
-	if (!xkd_dw_need(c, (uint64_t)size))
+	if (!xkd_cur_need(c, (uint64_t)size))
 		return false;
 	if (size <= 8)
 		x->v = xkd_get_le(c->p, (unsigned)size);
@@ -228,12 +228,12 @@ bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, const struct 
 }
 
 bool xkd_dw_skip_values(const struct xkd_dw_unit *u, const struct xkd_dw_abbrevs *a,
-			const struct xkd_dw_abbrev *ab, struct xkd_dw_cur *c)
+			const struct xkd_dw_abbrev *ab, struct xkd_cur *c)
 {
 	struct xkd_dw_val x;
 
 	if (ab->fixed >= 0) {
-		xkd_dw_skip(c, (uint64_t)ab->fixed);
+		xkd_cur_skip(c, (uint64_t)ab->fixed);
 		return !c->bad;
 	}
 	for (uint32_t i = 0; i < ab->n; i++)
@@ -245,7 +245,7 @@ bool xkd_dw_skip_values(const struct xkd_dw_unit *u, const struct xkd_dw_abbrevs
 const char *xkd_dw_val_str(struct xkd_dwarf *d, const struct xkd_dw_unit *u,
 			   const struct xkd_dw_val *x, uint64_t *strp)
 {
-	struct xkd_dw_cur c;
+	struct xkd_cur c;
 	uint64_t v = x->v;
 
 	*strp = ~0ULL;
@@ -261,7 +261,7 @@ const char *xkd_dw_val_str(struct xkd_dwarf *d, const struct xkd_dw_unit *u,
 			return NULL;
 		c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_STR_OFFSETS),
 			       u->str_offsets_base + v * u->off_size);
-		v = xkd_dw_get(&c, u->off_size);
+		v = xkd_cur_get(&c, u->off_size);
 		if (c.bad)
 			return NULL;
 		/* fallthrough */
@@ -353,9 +353,9 @@ static void root_value(struct xkd_dw_unit *u, unsigned at, const struct xkd_dw_v
 }
 
 bool xkd_dw_skip_root(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xkd_dw_abbrevs *a,
-		      struct xkd_dw_cur *c, bool *children)
+		      struct xkd_cur *c, bool *children)
 {
-	const struct xkd_dw_abbrev *ab = xkd_dw_abbrev(a, xkd_dw_uleb(c));
+	const struct xkd_dw_abbrev *ab = xkd_dw_abbrev(a, xkd_cur_uleb(c));
 	struct root r = { .name.form = 0 };
 	struct xkd_dw_val x;
 	uint64_t strp;

@@ -46,10 +46,10 @@ static inline const struct xkd_dw_abbrev *xkd_dw_abbrev(const struct xkd_dw_abbr
 	return code - 1 < a->v.n ? &a->v.p[code - 1] : NULL;
 }
 /* One value; false: unreadable. */
-bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_dw_cur *c, const struct xkd_dw_abattr *at,
+bool xkd_dw_val(const struct xkd_dw_unit *u, struct xkd_cur *c, const struct xkd_dw_abattr *at,
 		struct xkd_dw_val *x);
 bool xkd_dw_skip_values(const struct xkd_dw_unit *u, const struct xkd_dw_abbrevs *a,
-			const struct xkd_dw_abbrev *ab, struct xkd_dw_cur *c);
+			const struct xkd_dw_abbrev *ab, struct xkd_cur *c);
 /* What a value means; NULL, 0, false: nothing of the kind. The unit's root must be known for strx
  * and addrx. strp: offset in .debug_str, ~0: it lies elsewhere. */
 const char *xkd_dw_val_str(struct xkd_dwarf *d, const struct xkd_dw_unit *u,
@@ -60,5 +60,5 @@ bool xkd_dw_val_addr(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xk
 		     uint64_t *addr);
 /* Reads the root entry at c, what xkd_dw_unit_root tells of it included. */
 bool xkd_dw_skip_root(struct xkd_dwarf *d, struct xkd_dw_unit *u, const struct xkd_dw_abbrevs *a,
-		      struct xkd_dw_cur *c, bool *children);
+		      struct xkd_cur *c, bool *children);
 #endif

@@ -391,7 +391,7 @@ static enum xkd_rc load_target(struct xkd_types *p, const struct xkd_type *t,
 /* DW_AT_data_member_location: a constant, or an expression that adds one. */
 static uint64_t member_offset(struct xkd_dwarf *d, Dwarf_Die die)
 {
-	struct xkd_dw_cur c = { .bad = false };
+	struct xkd_cur c = { .bad = false };
 	const uint8_t *p;
 	uint64_t v = 0;
 	size_t n;
@@ -403,7 +403,7 @@ static uint64_t member_offset(struct xkd_dwarf *d, Dwarf_Die die)
 	    (p[0] == DW_OP_plus_uconst || p[0] == DW_OP_constu)) {
 		c.p = p + 1;
 		c.end = p + n;
-		v = xkd_dw_uleb(&c);
+		v = xkd_cur_uleb(&c);
 		if (!c.bad)
 			return v;
 	}

@@ -6,35 +6,35 @@
  */
 #include "symbols/dwarf_int.h"
 
-bool xkd_dw_unit_header(struct xkd_dw_cur *c, const uint8_t *base, struct xkd_dw_unit *u)
+bool xkd_dw_unit_header(struct xkd_cur *c, const uint8_t *base, struct xkd_dw_unit *u)
 {
 	uint64_t len;
 
 	memset(u, 0, sizeof(*u));
 	u->off = (uint64_t)(c->p - base);
 	u->off_size = 4;
-	len = xkd_dw_get(c, 4);
+	len = xkd_cur_get(c, 4);
 	if (len == 0xffffffff) {
 		u->off_size = 8;
-		len = xkd_dw_get(c, 8);
+		len = xkd_cur_get(c, 8);
 	}
-	if (!xkd_dw_need(c, len))
+	if (!xkd_cur_need(c, len))
 		return false;
 	u->end = (uint64_t)(c->p - base) + len;
-	u->version = (uint8_t)xkd_dw_get(c, 2);
+	u->version = (uint8_t)xkd_cur_get(c, 2);
 	u->type = DW_UT_compile;
 	if (u->version >= 5) {
-		u->type = (uint8_t)xkd_dw_get(c, 1);
-		u->addr_size = (uint8_t)xkd_dw_get(c, 1);
-		u->abbrev_off = xkd_dw_get(c, u->off_size);
+		u->type = (uint8_t)xkd_cur_get(c, 1);
+		u->addr_size = (uint8_t)xkd_cur_get(c, 1);
+		u->abbrev_off = xkd_cur_get(c, u->off_size);
 		if (u->type == DW_UT_type || u->type == DW_UT_split_type) {
-			u->sig = xkd_dw_get(c, 8);
-			u->type_die = u->off + xkd_dw_get(c, u->off_size);
+			u->sig = xkd_cur_get(c, 8);
+			u->type_die = u->off + xkd_cur_get(c, u->off_size);
 		} else if (u->type == DW_UT_skeleton || u->type == DW_UT_split_compile)
-			xkd_dw_skip(c, 8);
+			xkd_cur_skip(c, 8);
 	} else {
-		u->abbrev_off = xkd_dw_get(c, u->off_size);
-		u->addr_size = (uint8_t)xkd_dw_get(c, 1);
+		u->abbrev_off = xkd_cur_get(c, u->off_size);
+		u->addr_size = (uint8_t)xkd_cur_get(c, 1);
 	}
 	u->die_off = (uint64_t)(c->p - base);
 	if (c->bad || u->die_off > u->end)
@@ -46,7 +46,7 @@ bool xkd_dw_unit_header(struct xkd_dw_cur *c, const uint8_t *base, struct xkd_dw
 enum xkd_rc xkd_dw_units(struct xkd_dwarf *d, struct xkd_err *err)
 {
 	struct xkd_dw_bytes b = xkd_dw_section(d, XKD_DW_INFO);
-	struct xkd_dw_cur c = xkd_dw_cur(b, 0);
+	struct xkd_cur c = xkd_dw_cur(b, 0);
 	struct xkd_dw_unit u;
 
 	if (!d->units_known) {
@@ -153,34 +153,34 @@ static void sort_aranges(struct xkd_dwarf *d)
 }
 
 /* One set of .debug_aranges; the cursor is set behind it. False at the end. */
-static bool read_set(struct xkd_dwarf *d, struct xkd_dw_cur *c)
+static bool read_set(struct xkd_dwarf *d, struct xkd_cur *c)
 {
 	const uint8_t *start = c->p;
 	unsigned off_size = 4, asize, seg;
-	struct xkd_dw_cur set;
+	struct xkd_cur set;
 	struct xkd_dw_unit *u;
-	uint64_t info, len = xkd_dw_get(c, 4);
+	uint64_t info, len = xkd_cur_get(c, 4);
 
 	if (len == 0xffffffff) {
 		off_size = 8;
-		len = xkd_dw_get(c, 8);
+		len = xkd_cur_get(c, 8);
 	}
-	if (!xkd_dw_need(c, len))
+	if (!xkd_cur_need(c, len))
 		return false;
-	set = (struct xkd_dw_cur){ .p = c->p, .end = c->p + len };
+	set = (struct xkd_cur){ .p = c->p, .end = c->p + len };
 	c->p += len;
-	if (xkd_dw_get(&set, 2) != 2)
+	if (xkd_cur_get(&set, 2) != 2)
 		return true;
-	info = xkd_dw_get(&set, off_size);
-	asize = (unsigned)xkd_dw_get(&set, 1);
-	seg = (unsigned)xkd_dw_get(&set, 1);
+	info = xkd_cur_get(&set, off_size);
+	asize = (unsigned)xkd_cur_get(&set, 1);
+	seg = (unsigned)xkd_cur_get(&set, 1);
 	u = xkd_dw_unit_of(d, info);
 	if (set.bad || asize != 8 || seg || !u || u->off != info)
 		return true;
-	xkd_dw_skip(&set, (uint64_t)(-(set.p - start)) & (2 * asize - 1));
+	xkd_cur_skip(&set, (uint64_t)(-(set.p - start)) & (2 * asize - 1));
 	u->in_aranges = true;
 	while (!set.bad && set.p < set.end) {
-		uint64_t low = xkd_dw_get(&set, 8), size = xkd_dw_get(&set, 8);
+		uint64_t low = xkd_cur_get(&set, 8), size = xkd_cur_get(&set, 8);
 
 		if (set.bad || (!low && !size))
 			break;
@@ -192,7 +192,7 @@ static bool read_set(struct xkd_dwarf *d, struct xkd_dw_cur *c)
 
 static void read_aranges(struct xkd_dwarf *d)
 {
-	struct xkd_dw_cur c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_ARANGES), 0);
+	struct xkd_cur c = xkd_dw_cur(xkd_dw_section(d, XKD_DW_ARANGES), 0);
 
 	while (!c.bad && c.p < c.end && read_set(d, &c))
 		;
@@ -282,36 +282,18 @@ enum xkd_rc xkd_dw_unit_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dw_un
 	return xkd_dw_unit_root(d, *u) ? XKD_OK : XKD_BADDATA;
 }
 
-enum xkd_rc xkd_dwarf_unit_name(struct xkd_dwarf *d, uint64_t iaddr, const char **name,
-				struct xkd_err *err)
+enum xkd_rc xkd_dwarf_unit(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dunit *unit,
+			   struct xkd_err *err)
 {
 	struct xkd_dw_unit *u;
 	enum xkd_rc rc;
 
-	*name = NULL;
+	*unit = (struct xkd_dunit){ .name = NULL };
 	xkd_dw_begin(d);
 	rc = xkd_dw_unit_at(d, iaddr, &u, err);
 	if (!rc) {
-		*name = xkd_dw_unit_path(d, u);
-		if (!*name)
-			rc = xkd_err_addr(err, XKD_NOTFOUND, iaddr, "its unit has no name");
-	}
-	return xkd_dw_end(d, rc, err);
-}
-
-enum xkd_rc xkd_dwarf_comp_dir(struct xkd_dwarf *d, uint64_t iaddr, const char **dir,
-			       struct xkd_err *err)
-{
-	struct xkd_dw_unit *u;
-	enum xkd_rc rc;
-
-	*dir = NULL;
-	xkd_dw_begin(d);
-	rc = xkd_dw_unit_at(d, iaddr, &u, err);
-	if (!rc) {
-		*dir = u->comp_dir;
-		if (!*dir)
-			rc = xkd_err_addr(err, XKD_NOTFOUND, iaddr, "its unit names no folder");
+		unit->name = xkd_dw_unit_path(d, u);
+		unit->dir = u->comp_dir;
 	}
 	return xkd_dw_end(d, rc, err);
 }

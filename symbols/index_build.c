@@ -38,7 +38,7 @@ struct walk {
 	struct xkd_ixnames names;
 	struct xkd_dw_abbrevs abbrevs;
 	const uint8_t *base; /* of .debug_info */
-	struct xkd_dw_cur c;
+	struct xkd_cur c;
 	struct level stack[DEPTH_MAX];
 	unsigned depth;
 	XKD_VEC(struct origin) origins;	 /* of this unit, by offset */
@@ -223,20 +223,20 @@ static uint64_t entry_of(struct walk *w, const struct entry *e, uint64_t low, ui
 /* DW_OP_addr or addrx, alone or with a constant added. */
 static bool static_address(struct walk *w, const struct xkd_dw_val *loc, uint64_t *addr)
 {
-	struct xkd_dw_cur c = { .p = loc->p };
+	struct xkd_cur c = { .p = loc->p };
 	uint64_t op;
 
 	if (!loc->n)
 		return false;
 	c.end = loc->p + loc->n;
-	op = xkd_dw_get(&c, 1);
+	op = xkd_cur_get(&c, 1);
 	if (op == DW_OP_addr)
-		*addr = xkd_dw_get(&c, w->u->addr_size);
-	else if (op != DW_OP_addrx || !xkd_dw_addrx(w->d, w->u, xkd_dw_uleb(&c), addr))
+		*addr = xkd_cur_get(&c, w->u->addr_size);
+	else if (op != DW_OP_addrx || !xkd_dw_addrx(w->d, w->u, xkd_cur_uleb(&c), addr))
 		return false;
 	if (!c.bad && c.p < c.end && *c.p == DW_OP_plus_uconst) {
 		c.p++;
-		*addr += xkd_dw_uleb(&c);
+		*addr += xkd_cur_uleb(&c);
 	}
 	return !c.bad && c.p == c.end;
 }
@@ -389,7 +389,7 @@ static bool pass(struct walk *w, const struct xkd_dw_abbrev *ab, uint64_t off)
 	if (!ab->children)
 		return xkd_dw_skip_values(w->u, &w->abbrevs, ab, &w->c);
 	if (ab->sib_off >= 0) {
-		if (!xkd_dw_need(&w->c, (uint64_t)ab->sib_off + 4))
+		if (!xkd_cur_need(&w->c, (uint64_t)ab->sib_off + 4))
 			return false;
 		e.sibling = w->u->off + xkd_get_le(w->c.p + ab->sib_off, 4);
 	}
@@ -482,7 +482,7 @@ static bool walk_entries(struct walk *w)
 	w->depth = 0;
 	w->stack[0] = (struct level){ CTX_TOP, XKD_IX_NIL };
 	while (w->c.p < w->c.end && !w->c.bad) {
-		uint64_t off = (uint64_t)(w->c.p - w->base), code = xkd_dw_uleb(&w->c);
+		uint64_t off = (uint64_t)(w->c.p - w->base), code = xkd_cur_uleb(&w->c);
 		struct level l = w->stack[w->depth];
 		const struct xkd_dw_abbrev *ab;
 		bool good;
@@ -562,7 +562,7 @@ static bool look_up(struct walk *w, uint64_t off, struct origin *o)
 		if (!u->root_known && !xkd_dw_skip_root(w->d, u, &w->abbrevs, &w->c, &children))
 			return false;
 		w->c.p = w->base + off;
-		ab = xkd_dw_abbrev(&w->abbrevs, xkd_dw_uleb(&w->c));
+		ab = xkd_dw_abbrev(&w->abbrevs, xkd_cur_uleb(&w->c));
 		if (w->c.bad || !ab || !read_entry(w, ab, &e))
 			return false;
 		o->external |= e.external;

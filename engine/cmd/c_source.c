@@ -65,7 +65,7 @@ static enum xkd_rc go_to(struct xkd_session *s, uint64_t addr, struct xkd_err *e
 	struct xkd_line line;
 	struct xkd_err ignored;
 	struct xkd_dwarf *d;
-	const char *dir;
+	struct xkd_dunit unit;
 	uint64_t iaddr;
 	enum xkd_rc rc = xkd_line_at(s->t, addr, &line, err);
 
@@ -79,8 +79,8 @@ static enum xkd_rc go_to(struct xkd_session *s, uint64_t addr, struct xkd_err *e
 	xkd_buf_reset(&s->src_dir);
 	s->src_id = img ? *xkd_image_buildid(img) : (struct xkd_buildid){ .n = 0 };
 	if (img && xkd_module_to_image(m, addr, &iaddr) && !xkd_image_dwarf(img, &d, &ignored) &&
-	    !xkd_dwarf_comp_dir(d, iaddr, &dir, &ignored))
-		xkd_buf_str(&s->src_dir, dir);
+	    !xkd_dwarf_unit(d, iaddr, &unit, &ignored) && unit.dir)
+		xkd_buf_str(&s->src_dir, unit.dir);
 	s->src_at = line.line;
 	s->src_next = line.line > LINES_BEFORE ? line.line - LINES_BEFORE : 1;
 	return XKD_OK;

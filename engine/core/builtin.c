@@ -39,13 +39,13 @@ bool xkd_builtin_has(struct xkd_target *t, struct xkd_module *k, const char *mod
 	struct xkd_image *img = xkd_target_mod_image(t, k);
 	struct xkd_err ignored = XKD_ERR_INIT;
 	struct xkd_dglobal g;
-	const char *path;
+	struct xkd_dunit unit;
 	struct xkd_dwarf *d;
 
 	if (!img || xkd_image_dwarf(img, &d, &ignored))
 		return false;
-	if (!xkd_dwarf_unit_name(d, iaddr, &path, &ignored))
-		return on_path(path, mod);
+	if (!xkd_dwarf_unit(d, iaddr, &unit, &ignored) && unit.name)
+		return on_path(unit.name, mod);
 	return !code && !xkd_dwarf_global(d, name, iaddr, &g, t->cancel, &ignored) && g.has_addr &&
 	       g.addr == iaddr && g.file && on_path(g.file, mod);
 }

@@ -149,7 +149,7 @@ static void ask_address(struct asked *a, uint64_t addr)
 	const struct xkd_type *t;
 	struct xkd_line line;
 	const uint8_t *expr;
-	const char *name;
+	struct xkd_dunit u;
 	size_t n, len;
 
 	if (!xkd_dwarf_line_at(a->d, addr, &line, &err) &&
@@ -168,8 +168,7 @@ static void ask_address(struct asked *a, uint64_t addr)
 	if (!xkd_dwarf_frame_base(a->d, addr, &expr, &len, &err) && !expr)
 		abort();
 	ask_calls(a, addr);
-	(void)!xkd_dwarf_unit_name(a->d, addr, &name, &err);
-	(void)!xkd_dwarf_comp_dir(a->d, addr, &name, &err);
+	(void)!xkd_dwarf_unit(a->d, addr, &u, &err);
 }
 
 /* Where there is something to ask about: the edges of functions, and rows of line tables. */

@@ -44,7 +44,7 @@ static void ask_address(struct xkd_dwarf *d, uint64_t addr)
 	struct xkd_line line;
 	struct xkd_dvar *v;
 	const uint8_t *expr;
-	const char *name;
+	struct xkd_dunit u;
 	size_t n, nv, len;
 
 	xkd_arena_init(&arena);
@@ -58,7 +58,7 @@ static void ask_address(struct xkd_dwarf *d, uint64_t addr)
 	}
 	(void)!xkd_dwarf_func_type(d, addr, &t, &err);
 	(void)!xkd_dwarf_frame_base(d, addr, &expr, &len, &err);
-	(void)!xkd_dwarf_unit_name(d, addr, &name, &err);
+	(void)!xkd_dwarf_unit(d, addr, &u, &err);
 	xkd_arena_fini(&arena);
 }
 

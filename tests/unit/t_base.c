@@ -6,7 +6,13 @@
 #include "base/out.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "base/worker.h"
 #include "tests/unit/tap.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void t_arena(void)
 {
@@ -325,6 +331,56 @@ static void t_cancel(void)
 	ok(xkd_canceled(&c), "cancel: quit stays");
 }
 
+static void work_end(void *arg XKD_UNUSED, int fd)
+{
+	(void)!xkd_fd_write(fd, "done", 4);
+}
+static void work_crash(void *arg XKD_UNUSED, int fd XKD_UNUSED)
+{
+	raise(SIGKILL);
+}
+/* Goes on until nobody listens, then leaves a file. */
+static void work_on(void *arg, int fd)
+{
+	while (xkd_fd_write(fd, "x", 1))
+		usleep(2000);
+	close(open(arg, O_CREAT | O_WRONLY, 0600));
+}
+
+static void t_worker(void)
+{
+	struct xkd_err e = XKD_ERR_INIT;
+	struct xkd_worker w;
+	char b[8], path[64];
+	bool went_on = false;
+
+	ok(!xkd_worker_start(&w, "xkd-test", 10, work_end, NULL, &e) &&
+		   xkd_worker_read(&w, b, sizeof(b), 20000) == 4 && !memcmp(b, "done", 4),
+	   "worker: tells");
+	ok(xkd_worker_read(&w, b, sizeof(b), 20000) < 0 && !w.signal && !w.pid, "worker: ends");
+	ok(!xkd_worker_start(&w, "xkd-test", 10, work_crash, NULL, &e) &&
+		   xkd_worker_read(&w, b, sizeof(b), 20000) < 0 && w.signal == SIGKILL,
+	   "worker: one that crashes, by which signal");
+	snprintf(path, sizeof(path), "/tmp/xkd-worker-%d", (int)getpid());
+	ok(!xkd_worker_start(&w, "xkd-test", 10, work_on, path, &e) &&
+		   xkd_worker_read(&w, b, 1, 20000) == 1,
+	   "worker: one that goes on");
+	xkd_worker_leave(&w, false);
+	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "worker: left, and no child of ours");
+	for (int i = 0; i < 2000 && !went_on; i++) {
+		went_on = !access(path, F_OK);
+		usleep(5000);
+	}
+	ok(went_on, "worker: left, it went on by itself");
+	unlink(path);
+	ok(!xkd_worker_start(&w, "xkd-test", 10, work_on, path, &e) &&
+		   xkd_worker_read(&w, b, 1, 20000) == 1,
+	   "worker: another");
+	xkd_worker_leave(&w, true);
+	usleep(50000);
+	ok(access(path, F_OK) && waitpid(-1, NULL, WNOHANG) < 0, "worker: ended with us");
+}
+
 int main(void)
 {
 	t_arena();
@@ -336,5 +392,6 @@ int main(void)
 	t_err();
 	t_out();
 	t_cancel();
+	t_worker();
 	return done_testing();
 }

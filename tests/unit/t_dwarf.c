@@ -143,11 +143,12 @@ static size_t ask(struct file *f, uint64_t addr, char out[][512], size_t max)
  * standard says 1. Then it names the unit's own file, with the line that is right. */
 static bool is_file0_slip(struct file *f, uint64_t addr, const char *theirs, const char *ours)
 {
-	const char *unit, *a = strrchr(theirs, ':'), *b = strrchr(ours, ':');
+	const char *a = strrchr(theirs, ':'), *b = strrchr(ours, ':');
 	struct xkd_err err = XKD_ERR_INIT;
+	struct xkd_dunit u;
 
-	return a && b && !strcmp(a, b) && !xkd_dwarf_unit_name(f->d, addr, &unit, &err) &&
-	       strlen(unit) == (size_t)(a - theirs) && !strncmp(unit, theirs, strlen(unit));
+	return a && b && !strcmp(a, b) && !xkd_dwarf_unit(f->d, addr, &u, &err) && u.name &&
+	       strlen(u.name) == (size_t)(a - theirs) && !strncmp(u.name, theirs, strlen(u.name));
 }
 
 struct tally {
@@ -416,7 +417,7 @@ static void check_globals(struct file *f, const char *what)
 	struct xkd_err err = XKD_ERR_INIT;
 	struct xkd_dglobal g;
 	const struct xkd_type *t;
-	const char *name;
+	struct xkd_dunit u;
 	enum xkd_rc rc;
 
 	rc = xkd_dwarf_global(f->d, "counter", 0, &g, NULL, &err);
@@ -443,8 +444,8 @@ static void check_globals(struct file *f, const char *what)
 			  strncmp(what, "clang", 5) ? "int outer(int, long int, char)"
 						    : "int outer(int, long, char)"),
 	   "%s: a function's type", what);
-	rc = xkd_dwarf_unit_name(f->d, sym_addr(f, "other"), &name, &err);
-	ok(!rc && !strcmp(name, "src/other.c"), "%s: a unit's name", what);
+	rc = xkd_dwarf_unit(f->d, sym_addr(f, "other"), &u, &err);
+	ok(!rc && u.name && !strcmp(u.name, "src/other.c"), "%s: a unit's name", what);
 }
 
 static void check_build(const char *cc, const char *flags, const char *what)

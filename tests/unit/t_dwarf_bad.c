@@ -75,7 +75,7 @@ static void use_address(struct xkd_dwarf *d, uint64_t addr, uint64_t *sum)
 	struct xkd_arena arena;
 	const struct xkd_type *t;
 	const uint8_t *expr;
-	const char *name;
+	struct xkd_dunit u;
 	size_t n, nv, len;
 
 	xkd_arena_init(&arena);
@@ -98,8 +98,8 @@ static void use_address(struct xkd_dwarf *d, uint64_t addr, uint64_t *sum)
 		use_type(sum, t);
 	if (!xkd_dwarf_frame_base(d, addr, &expr, &len, &err) && len)
 		*sum += expr[len - 1];
-	if (!xkd_dwarf_unit_name(d, addr, &name, &err))
-		*sum += strlen(name);
+	if (!xkd_dwarf_unit(d, addr, &u, &err) && u.name)
+		*sum += strlen(u.name);
 	xkd_arena_fini(&arena);
 }
 
