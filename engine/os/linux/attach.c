@@ -1,6 +1,7 @@
 /* Finds the kernel, its slide and its files. Ways in order: IDT gate 0's handler, then the first
- * executable mapping, then (in a machine whose CPUs lead to none) VMCOREINFO in physical memory; each candidate vmlinux of the symbol path is taken only when the build-id note
- * in the target's memory, at the slide found, is that file's. */
+ * executable mapping, then (where CPUs are in guests, or a person asks again) VMCOREINFO in physical
+ * memory; each candidate vmlinux of the symbol path is taken only when the build-id note in the target's
+ * memory, at the slide found, is that file's. */
 #include "engine/os/linux/linux.h"
 #include "symbols/debuglink.h"
 #include "symbols/image_made.h"
@@ -405,7 +406,7 @@ static enum xkd_rc search_notes(struct search *s, struct linux_view *v, struct x
 	return rc;
 }
 
-/* Then a CPU without paging says nothing of the kernel. */
+/* Then no CPU need lead to the kernel that runs. */
 static bool in_guest(struct xkd_target *t)
 {
 	const struct xkd_regs *regs;
@@ -421,13 +422,10 @@ static bool in_guest(struct xkd_target *t)
 static enum xkd_rc search(struct search *s, struct linux_view v[2], struct xkd_buf *found,
 			  size_t *nsyms, struct xkd_err *err)
 {
-	bool paged = false;
-
 	for (int how = LOOK_IDT; how < LOOKS; how++)
 		for (size_t cpu = 0; cpu < s->t->cpus.n && cpu < 64; cpu++) {
 			size_t n = linux_views(s->t, (int)cpu, v);
 
-			paged |= n > 0;
 			for (size_t i = 0; i < n; i++) {
 				enum xkd_rc rc;
 
@@ -439,8 +437,8 @@ static enum xkd_rc search(struct search *s, struct linux_view v[2], struct xkd_b
 					return rc;
 			}
 		}
-	/* a machine out of reset has none yet */
-	return paged || in_guest(s->t) || s->t->search_all ? search_notes(s, v, found, nsyms, err) : XKD_NOTFOUND;
+	/* What a reboot left in memory looks just like it: only CPUs in guests are no sign of that. */
+	return in_guest(s->t) || s->t->search_all ? search_notes(s, v, found, nsyms, err) : XKD_NOTFOUND;
 }
 
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err)
