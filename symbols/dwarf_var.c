@@ -141,26 +141,39 @@ static void add_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range 
 	fill_var(c, die, scope, &f->var);
 }
 
+/* A block without code of its own holds statics; they belong to the code around it. Not so in an
+ * original, whose blocks never have code. */
+static bool codeless(struct collect *c, Dwarf_Die die)
+{
+	return xkd_dw_tag(die) == DW_TAG_lexical_block && !xkd_dw_has(c->d, die, DW_AT_low_pc) &&
+	       !xkd_dw_has(c->d, die, DW_AT_ranges);
+}
+
+/* kid and its siblings. */
+static void add_kids(struct collect *c, Dwarf_Die kid, const struct xkd_dw_range *scope,
+		     bool from_origin, int depth)
+{
+	for (; kid; kid = xkd_dw_next(c->d, kid)) {
+		unsigned tag = xkd_dw_tag(kid);
+
+		if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable)
+			add_var(c, kid, scope, from_origin);
+		else if (!from_origin && depth < XKD_DW_BLOCKS && codeless(c, kid))
+			add_kids(c, xkd_dw_child(c->d, kid), scope, false, depth + 1);
+	}
+}
+
 /* The variables that are children of one entry, then those of its original it has not. */
 static void add_level(struct collect *c, Dwarf_Die die, const struct xkd_dw_range *scope)
 {
 	uint64_t origin = xkd_dw_origin(c->d, die);
-	Dwarf_Die from = NULL, kid = xkd_dw_child(c->d, die);
+	Dwarf_Die from = NULL;
 
-	for (;;) {
-		for (; kid; kid = xkd_dw_next(c->d, kid)) {
-			unsigned tag = xkd_dw_tag(kid);
-
-			if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable)
-				add_var(c, kid, scope, from != NULL);
-		}
-		if (from || origin == xkd_dw_off(die))
-			break;
+	add_kids(c, xkd_dw_child(c->d, die), scope, false, 0);
+	if (origin != xkd_dw_off(die))
 		from = xkd_dw_die(c->d, origin);
-		if (!from)
-			break;
-		kid = xkd_dw_child(c->d, from);
-	}
+	if (from)
+		add_kids(c, xkd_dw_child(c->d, from), scope, true, 0);
 	xkd_dw_free(from);
 }
 
