@@ -233,7 +233,8 @@ struct fdes {
 
 static enum xkd_rc read_all(const struct xkd_cfi *c, struct fdes *all, struct xkd_err *err)
 {
-	uint64_t cie_id = 0, cie_at = UINT64_MAX; /* the CIE that cie holds: FDEs share theirs */
+	uint64_t cie_id = 0, cie_at = 0; /* the CIE that cie holds: FDEs share theirs */
+	bool has_cie = false;
 	struct cfi_cie cie;
 	enum xkd_rc cie_rc = XKD_OK;
 	struct cfi_rec r;
@@ -249,7 +250,8 @@ static enum xkd_rc read_all(const struct xkd_cfi *c, struct fdes *all, struct xk
 		if (r.is_cie)
 			continue;
 		cie_id = c->eh ? r.id_off - r.id : r.id;
-		if (cie_id != cie_at) {
+		if (!has_cie || cie_id != cie_at) {
+			has_cie = true;
 			cie_at = cie_id;
 			cie_rc = cfi_cie_of(c, &r, &cie, NULL);
 		}
