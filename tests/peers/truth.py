@@ -12,11 +12,13 @@ def kallsyms(g):
     if getattr(g, "kallsyms", None):
         return g.kallsyms
     _, packed = rig.ask(g.dir, "gzip -1 </proc/kallsyms", timeout=180)
-    names = defaultdict(set)
+    names, g.offsets = defaultdict(set), defaultdict(set)
     for line in zlib.decompress(packed, wbits=31).decode().splitlines():
         f = line.split()
         module = f[3].strip("[]") if len(f) > 3 else "lk"
         # Absolute per-CPU offsets are no addresses; ftrace's and bpf's texts have no file.
+        if f[1] in "aA":
+            g.offsets[module, f[2]].add(int(f[0], 16))
         if f[1] in "aA" or module.startswith(("__builtin", "bpf")):
             continue
         names[module, f[2]].add(int(f[0], 16))
