@@ -33,6 +33,12 @@ def section_index(path, name):
     return re.search(rf"\[ *(\d+)\] {re.escape(name)} ", run(["readelf", "-SW", path]))[1]
 
 
+def code_sections(path):
+    """The names of the sections with instructions."""
+    return re.findall(r"^ *\[ *\d+\] (\S+) +PROGBITS +(?:[0-9a-f]+ +){4}W?AX",
+                      run(["readelf", "-SW", path]), re.M)
+
+
 # ---- addr2line
 
 def _place(line):

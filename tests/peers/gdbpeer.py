@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
+import files
 import rig
 import truth
 
@@ -18,12 +19,19 @@ def here():
 
 
 def symbol_files(g, slide, modules=("kvm", "kvm_amd")):
-    """The commands that load the kernel's and its modules' symbols where they are in a guest."""
+    """The commands that load the kernel's and its modules' symbols where they are in a guest. A module's
+    initialization is over and its memory another's: that section goes where no kernel is, lest gdb finds
+    it in the other's (and not told of a section, gdb picks a place itself, perhaps inside another)."""
+    nowhere = 0x10000000
     commands = [f"add-symbol-file {rig.vmlinux(g.kernel)} -o {slide:#x}"]
     for m in modules:
         ko = rig.module_debug(g.kernel, m.replace("_", "[-_]"))
         places = {s: a for s, a in truth.sections(g, m)
-                  if s.startswith((".text", ".data", ".bss", ".rodata", ".noinstr", ".init.text", ".exit.text"))}
+                  if s.startswith((".text", ".data", ".bss", ".rodata", ".noinstr", ".exit.text"))}
+        for s in files.code_sections(ko) if ko else ():
+            if s not in places:
+                nowhere += 0x1000000
+                places[s] = hex(nowhere)
         traced = g.ask(f"cat /sys/module/{m}/sections/__tracepoints").strip()
         if re.fullmatch("0x[0-9a-f]+", traced):  # the keys of static branches lie there
             places["__tracepoints"] = traced
