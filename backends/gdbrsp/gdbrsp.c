@@ -143,6 +143,8 @@ static unsigned rsp_caps(struct xkd_backend *be)
 		caps |= XKD_CAP_READ_PHYS | XKD_CAP_WRITE_PHYS;
 	if (r->profile->holds || r->nthreads == 1)
 		caps |= XKD_CAP_STEP_HOLD;
+	if (r->sstep_bits & XKD_RSP_SSTEP_NOIRQ)
+		caps |= XKD_CAP_STEP_MASK;
 	if (r->has_monitor)
 		caps |= XKD_CAP_RAW;
 	if (r->has_monitor && r->profile->qemu)

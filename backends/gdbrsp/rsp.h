@@ -13,6 +13,7 @@
 #define XKD_RSP_TRIES 3	     /* for a packet that arrives damaged */
 #define XKD_RSP_THREADS 4096 /* kgdb lists every task */
 #define XKD_RSP_EVENTS 16
+#define XKD_RSP_SSTEP_NOIRQ 2 /* of QEMU's step bits */
 #define XKD_RSP_SMALL_PACKET 250 /* for a stub that names no PacketSize: Bochs' input buffer */
 
 /* How kinds of stub differ beyond what they say themselves; see profile.c. */

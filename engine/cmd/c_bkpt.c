@@ -1,7 +1,9 @@
 /* Breakpoints: bp bu bm ba, bl bc bd be. */
-#include "engine/cmd/cmd.h"
+#include "engine/cmd/bkpt.h"
 #include "base/str.h"
+#include "engine/cmd/task.h"
 #include "engine/os/os.h"
+#include "engine/run/watch.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,25 +11,34 @@
 
 #define XKD_DEPTH_FRAMES 1000
 
-/* Switches that every kind takes: /1 /p task /cpu n /c depth /w "expr". */
+/* Switches that every kind takes: /1 /p task /cpu n /c depth /w "expr" /change. ~2 bp is bp /cpu 2. */
 static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, struct xkd_bkpt *b,
 			    struct xkd_err *err)
 {
+	struct xkd_task task;
 	char sw[16];
 	enum xkd_rc rc = XKD_OK;
 	uint64_t v;
+
+	if (s->on_cpu)
+		b->only_cpu = s->t->os->cpu_number ? s->t->os->cpu_number(s->t, s->cpu) : s->cpu;
 
 	while (!rc && xkd_arg_switch(a, '/', sw, sizeof(sw))) {
 		if (!strcmp(sw, "1")) {
 			b->once = true;
 		} else if (!strcmp(sw, "p")) {
-			rc = xkd_arg_expr(s, a, &b->only_task, err);
+			rc = xkd_task_named(s, a, &task, err);
+			b->only_task = task.addr;
 		} else if (!strcmp(sw, "cpu")) {
 			rc = xkd_arg_expr(s, a, &v, err);
+			if (!rc && v >= s->t->cpus.n)
+				rc = xkd_err_set(err, XKD_NOTFOUND, "there is no CPU %llu", (unsigned long long)v);
 			b->only_cpu = (int)v;
 		} else if (!strcmp(sw, "c")) {
 			rc = xkd_arg_expr(s, a, &v, err);
 			b->max_depth = v < XKD_DEPTH_FRAMES ? (unsigned)v : XKD_DEPTH_FRAMES;
+		} else if (!strcmp(sw, "change")) {
+			b->change = true;
 		} else if (!strcmp(sw, "w")) {
 			b->cond = (char *)xkd_arg_string(s, a);
 			if (!b->cond)
@@ -36,7 +47,7 @@ static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, struct xk
 		} else {
 			rc = xkd_err_syntax(err, (int)(a->p - a->line),
 					    "no switch /%s here; there are /1 /p task /cpu n /c depth "
-					    "/w \"expr\"",
+					    "/w \"expr\", and /change for ba",
 					    sw);
 		}
 	}
@@ -44,7 +55,7 @@ static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, struct xk
 }
 
 /* The place as typed: up to a blank outside parentheses and backquotes. */
-static const char *spec_word(struct xkd_session *s, struct xkd_args *a)
+const char *xkd_bkpt_spec(struct xkd_session *s, struct xkd_args *a)
 {
 	const char *start = a->p = xkd_skip_space(a->p);
 	int depth = 0;
@@ -84,11 +95,13 @@ static enum xkd_rc add_exec(struct xkd_session *s, struct xkd_args *a, bool patt
 
 	if (rc)
 		return rc;
+	if (proto.change)
+		return xkd_err_set(err, XKD_SYNTAX, "/change is for ba w and ba r");
 	if (!(s->t->caps & XKD_CAP_BP_SW))
 		proto.kind = XKD_BP_HW;
 	a->p = xkd_skip_space(a->p);
 	at = (int)(a->p - a->line);
-	proto.spec = (char *)spec_word(s, a);
+	proto.spec = (char *)xkd_bkpt_spec(s, a);
 	if (!proto.spec[0])
 		proto.spec = (char *)"@$ip";
 	if (!xkd_arg_end(a) && *xkd_skip_space(a->p) != '"') {
@@ -120,47 +133,39 @@ static enum xkd_rc bm_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 
 static enum xkd_rc ba_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
-	struct xkd_bkpt proto = { .only_cpu = -1 };
-	const struct xkd_ctx *ctx;
+	struct xkd_bkpt proto = { .only_cpu = -1, .size = 1 };
+	struct xkd_value v = { .kind = XKD_V_NONE };
 	struct xkd_bkpt *b;
-	char word[16];
-	uint64_t size = 1, addr;
+	uint64_t passes;
 	enum xkd_rc rc = switches(s, a, &proto, err);
 
+	if (!rc)
+		rc = xkd_ba_kind(s, a, &proto, err);
+	if (!rc)
+		rc = switches(s, a, &proto, err);
+	if (!rc)
+		rc = xkd_ba_place(s, a, &proto, &v, err);
+	if (!rc && !xkd_arg_end(a) && *a->p != '"') {
+		rc = xkd_arg_expr(s, a, &passes, err);
+		proto.passes = (uint32_t)passes;
+	}
 	if (rc)
 		return rc;
-	if (!xkd_arg_word(a, word, sizeof(word)) || !strchr("erwi", word[0]))
-		return xkd_err_syntax(err, (int)(a->p - a->line),
-				      "ba wants e, r, w or i, a size and an address: ba w4 addr");
-	if (word[0] == 'i')
-		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot break on port accesses", s->t->uri);
-	if (word[1] && !xkd_parse_u64(word + 1, 16, &size))
-		return xkd_err_syntax(err, (int)(a->p - a->line), "'%s' is no size", word + 1);
-	if (!word[1])
-		rc = xkd_arg_expr(s, a, &size, err);
-	if (rc)
-		return rc;
-	if (size != 1 && size != 2 && size != 4 && size != 8)
-		return xkd_err_set(err, XKD_SYNTAX, "a size of 1, 2, 4 or 8 is wanted");
-	proto.kind = word[0] == 'e' ? XKD_BP_HW : word[0] == 'w' ? XKD_BP_WRITE : XKD_BP_ACCESS;
-	proto.size = word[0] == 'e' ? 1 : (unsigned)size;
-	proto.spec = (char *)spec_word(s, a);
+	if (proto.change && proto.kind <= XKD_BP_HW)
+		return xkd_err_set(err, XKD_SYNTAX, "/change is for ba w and ba r");
 	proto.cmds = (char *)xkd_arg_string(s, a);
 	rc = xkd_arg_done(a, err);
-	if (!rc)
-		rc = xkd_session_ctx(s, &ctx, err);
-	if (!rc)
-		rc = xkd_eval_u64(ctx, &s->env, XKD_MASM, proto.spec, NULL, &s->cmd_arena, &addr,
-				  err);
 	if (rc)
 		return rc;
-	if (addr & (proto.size - 1))
-		return xkd_err_addr(err, XKD_SYNTAX, addr, "%s is not aligned to %u bytes",
-				    XKD_ADDR(addr), proto.size);
+	if (proto.kind > XKD_BP_HW)
+		proto.watch = xkd_watch_new(s->t, v.kind == XKD_V_MEM ? &v : NULL);
 	rc = xkd_bkpt_add(xkd_session_runner(s), a->prefix, &proto, &b, err);
-	if (!rc)
-		say_set(s, b);
-	return rc;
+	if (rc)
+		return rc;
+	say_set(s, b);
+	if (b->kind > XKD_BP_HW)
+		xkd_ba_say(s, b, &v);
+	return XKD_OK;
 }
 
 static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t addr, bool first)
@@ -191,7 +196,7 @@ static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t add
 	} else {
 		xkd_out(o, "                 ");
 	}
-	if (b->deferred)
+	if (b->deferred || b->fixed)
 		xkd_buf_printf(&sym, "%s", b->spec);
 	else
 		xkd_sym_format(s->t, addr, &sym);
@@ -208,6 +213,8 @@ static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t add
 			xkd_out(o, " /cpu %d", b->only_cpu);
 		if (b->max_depth)
 			xkd_out(o, " /c %x", b->max_depth);
+		if (b->change)
+			xkd_out(o, " /change");
 		if (b->cond)
 			xkd_out(o, " /w \"%s\"", b->cond);
 		if (b->cmds)
@@ -276,22 +283,47 @@ static enum xkd_rc bc_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	return rc;
 }
 
+/* br OLD NEW [OLD NEW ...]: ids, decimal as bl shows them */
+static enum xkd_rc br_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	char from[16], to[16];
+	uint64_t id, other;
+	enum xkd_rc rc = XKD_OK;
+	bool any = false;
+
+	while (!rc && !xkd_arg_end(a)) {
+		if (!xkd_arg_word(a, from, sizeof(from)) || !xkd_arg_word(a, to, sizeof(to)) ||
+		    !xkd_parse_u64(from, 10, &id) || !xkd_parse_u64(to, 10, &other) || other >= XKD_BKPT_IDS)
+			return xkd_err_syntax(err, (int)(a->p - a->line),
+					      "br wants pairs of ids, old and new: br 2 20");
+		rc = xkd_bkpt_renumber(xkd_session_runner(s), (unsigned)id, (unsigned)other, err);
+		any = true;
+	}
+	return !rc && !any ? xkd_err_set(err, XKD_SYNTAX, "br wants an id and a new one: br 2 20") : rc;
+}
+
 static const struct xkd_cmd rows[] = {
 	{ "bp bu", "[/1] [/p task] [/cpu n] [/c depth] [/w \"C++ expr\"] [addr [passes]] [\"commands\"]",
 	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_GLUED,
 	  "breakpoint at a symbol or address; on a module not loaded yet it waits", bp_cmd,
 	  "bp3 gives the id. passes: stops at that hit. The commands run at each hit, up to the first\n"
 	  "that resumes. A symbol in a module that is loaded but lacks it is an error.\n"
-	  "/1 once, /p for a task alone, /cpu on a CPU alone, /c where the stack has so many frames at\n"
-	  "most, /w where the expression is not 0.",
+	  "/1 once, /p for a task (pid, name or address) alone, /cpu on a CPU alone (or ~2 bp), /c where\n"
+	  "the stack has so many frames at most, /w where the expression is not 0.",
 	  "b break tbreak" },
 	{ "bm", "[switches] mod!pattern [passes] [\"commands\"]",
 	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_GLUED, "breakpoint at every function that matches",
 	  bm_cmd, NULL, "rbreak" },
-	{ "ba", "e|r|w size addr [\"commands\"]",
+	{ "ba", "e|r|w [size] [switches] addr [passes] [\"commands\"]",
 	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_WRITE | XKD_FX_GLUED,
 	  "hardware breakpoint: e on execution, w on writes, r on reads and writes", ba_cmd,
-	  "size: 1 2 4 8 bytes; it may be glued: ba w4 addr.", "watch hbreak" },
+	  "size: 1 2 4 8 bytes; it may be glued: ba w4 addr. Without one addr is a C++ expression, a\n"
+	  "variable, a member or a pointer, and its type has the size: ba w kvm->users_count. A hit says\n"
+	  "the old and the new value; /change passes hits that leave the value as it was. The processor\n"
+	  "has four of them. A per-CPU variable is that of the current CPU.",
+	  "watch rwatch awatch hbreak" },
+	{ "br", "old new [old new ...]", XKD_FX_TARGET | XKD_FX_STOPPED, "gives breakpoints other ids", br_cmd,
+	  NULL, NULL },
 	{ "bl", "", XKD_FX_TARGET, "lists breakpoints", bl_cmd, NULL, NULL },
 	{ "bc bd be", "ids | *", XKD_FX_TARGET | XKD_FX_STOPPED,
 	  "clears (bc), disables (bd), enables (be) breakpoints", bc_cmd, NULL, "delete" },

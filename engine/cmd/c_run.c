@@ -6,7 +6,31 @@
 #include "engine/cmd/resume.h"
 #include "engine/os/os.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define TWICE_MS 1000
+
+/* What .onbreak says, after a person's Ctrl-C. True: one of the commands resumed. */
+static bool on_break(struct xkd_session *s)
+{
+	uint64_t now = xkd_now_ms();
+	bool again, twice = s->onbreak_ms && now - s->onbreak_ms < TWICE_MS;
+
+	if (!s->onbreak || s->in_onbreak || !s->t || s->t->lost)
+		return false;
+	s->onbreak_ms = now;
+	s->in_onbreak = s->in_bp_cmds = true;
+	s->resume_wanted = false;
+	xkd_session_run(s, xkd_arena_strdup(&s->cmd_arena, s->onbreak), NULL);
+	again = s->resume_wanted && s->t && !s->t->lost && !xkd_session_quit(s);
+	s->in_onbreak = s->in_bp_cmds = s->resume_wanted = false;
+	if (again && twice) { /* the way to the prompt when the commands always resume */
+		xkd_out_st(&s->out, XKD_ST_DIM, "Ctrl-C twice within a second: it stays stopped");
+		xkd_out_end(&s->out);
+	}
+	return again && !twice;
+}
 
 /* After a stop: its banner or its breakpoint's commands. *again: one of these resumed. */
 static void after_stop(struct xkd_session *s, const struct xkd_stop *stop, bool *again)
@@ -19,6 +43,7 @@ static void after_stop(struct xkd_session *s, const struct xkd_stop *stop, bool 
 	*again = false;
 	if (!b || !b->cmds) {
 		xkd_session_show_stop(s, stop);
+		*again = stop->asked && on_break(s);
 		return;
 	}
 	cmds = xkd_strdup(b->cmds); /* the string may delete its own breakpoint */
@@ -82,6 +107,17 @@ static enum xkd_rc g_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_e
 			return rc;
 	}
 	return go_loop(s, addrs, n, err);
+}
+
+void xkd_resume_broken_off(struct xkd_session *s)
+{
+	struct xkd_err err = XKD_ERR_INIT;
+
+	if (!s->onbreak || s->in_onbreak || !s->t || s->t->lost || s->t->running || xkd_session_quit(s))
+		return;
+	xkd_cancel_clear(&s->cancel);
+	if (on_break(s) && go_loop(s, NULL, 0, &err))
+		xkd_session_error(s, ".onbreak", &err);
 }
 
 enum xkd_rc xkd_resume_stopped(struct xkd_session *s, const struct xkd_stop *stop,
@@ -173,6 +209,37 @@ static enum xkd_rc cpus_cmd(struct xkd_session *s, struct xkd_args *a, struct xk
 	return rc;
 }
 
+/* .onbreak {commands}; .onbreak alone shows, .onbreak - or {} clears */
+static enum xkd_rc onbreak_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	bool quoted = *xkd_skip_space(a->p) == '"';
+	const char *text = quoted ? xkd_arg_string(s, a) : xkd_arg_rest(s, a);
+	size_t n = text ? strlen(text) : 0;
+	char *cmds;
+	enum xkd_rc rc = xkd_arg_done(a, err);
+
+	if (rc)
+		return rc;
+	if (!text)
+		return xkd_err_set(err, XKD_SYNTAX, "the quote does not end");
+	if (n && !quoted && *text != '{' && strcmp(text, "-"))
+		return xkd_err_set(err, XKD_SYNTAX, "commands stand in braces: .onbreak {k 4; !cpus}");
+	if (*text == '{' && text[n - 1] != '}')
+		return xkd_err_set(err, XKD_SYNTAX, "the brace does not close");
+	if (n) {
+		cmds = *text == '{' ? xkd_arena_strndup(&s->cmd_arena, text + 1, n - 2) :
+				      xkd_arena_strdup(&s->cmd_arena, text);
+		free(s->onbreak);
+		s->onbreak = *xkd_skip_space(cmds) && strcmp(cmds, "-") ? xkd_strdup(cmds) : NULL;
+	}
+	if (s->onbreak)
+		xkd_out(&s->out, "After Ctrl-C: {%s}", s->onbreak);
+	else
+		xkd_out(&s->out, "After Ctrl-C no commands run");
+	xkd_out_end(&s->out);
+	return XKD_OK;
+}
+
 static const struct xkd_cmd rows[] = {
 	{ "g", "[=addr] [stop addr ...]",
 	  XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
@@ -182,6 +249,10 @@ static const struct xkd_cmd rows[] = {
 	  "as g: a kernel's exceptions are its own, there is nothing to mark as handled", g_cmd, NULL, NULL },
 	{ "gc", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME,
 	  "resumes from a breakpoint's command string the way the stop was reached", g_cmd, NULL, NULL },
+	{ ".onbreak", "[{commands} | -]", XKD_FX_NONE,
+	  "commands that run when a person interrupts g or a script; alone it shows them", onbreak_cmd,
+	  "- or {} clears. They run after the stop is shown, up to the first that resumes: .onbreak {r; g}\n"
+	  "looks and goes on, and Ctrl-C twice within a second stays.", NULL },
 	{ "!cpus", "", XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_MACHINE,
 	  "every CPU: what it does, its task and where it is (~ does the same)", cpus_cmd,
 	  "State: task, idle, user, softirq, irq, nmi; guest: inside a virtual machine;\n"

@@ -214,13 +214,45 @@ static enum xkd_rc mode_cmd(struct xkd_session *s, struct xkd_args *a, struct xk
 	return XKD_OK;
 }
 
+/* .step [hold | run] [noirq | irq] */
+static enum xkd_rc policy_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	bool others = s->step_others, irqs = s->step_irqs, holds, masks;
+	char word[16];
+
+	while (!xkd_arg_end(a)) {
+		bool got = xkd_arg_word(a, word, sizeof(word));
+
+		if (got && (!strcmp(word, "hold") || !strcmp(word, "run")))
+			others = word[0] == 'r';
+		else if (got && (!strcmp(word, "irq") || !strcmp(word, "noirq")))
+			irqs = word[0] == 'i';
+		else
+			return xkd_err_syntax(err, (int)(a->p - a->line),
+					      "there are hold and run (the other CPUs), noirq and irq (interrupts)");
+	}
+	holds = s->t && s->t->caps & XKD_CAP_STEP_HOLD;
+	masks = s->t && s->t->caps & XKD_CAP_STEP_MASK;
+	if (s->t && !others && s->step_others && !holds)
+		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot hold the other CPUs in a step", s->t->uri);
+	s->step_others = others;
+	s->step_irqs = irqs;
+	xkd_out(&s->out, "A step is one instruction of one CPU; meanwhile the others %s; ",
+		others || (s->t && !holds) ? "run" : "hold");
+	xkd_out(&s->out, "%s", irqs		 ? "interrupts are taken, and it may end in their code" :
+			       !s->t || masks ? "no interrupt is taken" :
+					      "an interrupt that comes is run through");
+	xkd_out_end(&s->out);
+	return XKD_OK;
+}
+
 #define RUNS (XKD_FX_TARGET | XKD_FX_STOPPED | XKD_FX_RESUME)
 static const struct xkd_cmd rows[] = {
 	{ "gu", "", RUNS,
 	  "runs until the chosen frame's function has returned (this task, this stack)", gu_cmd, NULL,
 	  "finish" },
 	{ "p", "[=start] [count] [\"commands\"]", RUNS, "steps one instruction (a line after l+t), over calls",
-	  walk, "The commands run after each step: p 5 \"r rip\". Interrupts are held off where the stub can.",
+	  walk, "The commands run after each step: p 5 \"r rip\". A breakpoint that a step comes to is hit.\n.step says what other CPUs and interrupts do meanwhile.",
 	  "ni nexti" },
 	{ "t", "[=start] [count] [\"commands\"]", RUNS, "steps one instruction (a line after l+t), into calls",
 	  walk, NULL, "si stepi" },
@@ -230,6 +262,12 @@ static const struct xkd_cmd rows[] = {
 	{ "pt tt", "[=start] [count] [\"commands\"]", RUNS, "steps to the next return", walk, NULL, NULL },
 	{ "ph th", "[=start] [count] [\"commands\"]", RUNS,
 	  "steps to the next branch: jump, call, return or system call", walk, NULL, NULL },
+	{ ".step", "[hold | run] [noirq | irq]", XKD_FX_NONE,
+	  "what happens during a step: the other CPUs hold or run, interrupts wait or not; alone it shows it",
+	  policy_cmd,
+	  "A step that runs a call through (p) lets all CPUs run, and so does one off a system call.\n"
+	  "A breakpoint that a CPU stands on is always stepped off with the others held and no interrupt.",
+	  NULL },
 	{ "l+t l-t", "", XKD_FX_NONE, "p and t step source lines (l+t) or instructions (l-t)", mode_cmd,
 	  "A line step ends where a statement of another line begins; code without lines counts as none.", NULL },
 };

@@ -250,5 +250,8 @@ enum xkd_rc xkd_cmd_run(struct xkd_session *s, const char *text, struct xkd_err 
 		return rc;
 	if (*text == '~' && (!*pre.rest || !strcmp(pre.rest, "s")))
 		return xkd_session_set_cpu(s, index, err);
-	return run_on_cpu(s, text, pre.rest, index, err);
+	s->on_cpu = true;
+	rc = run_on_cpu(s, text, pre.rest, index, err);
+	s->on_cpu = false;
+	return rc;
 }

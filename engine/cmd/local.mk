@@ -1,5 +1,5 @@
 # Sources of engine/cmd/.
-libxkd_a_SOURCES += engine/cmd/c_bkpt.c engine/cmd/c_run.c engine/cmd/c_stack.c
+libxkd_a_SOURCES += engine/cmd/bkpt.h engine/cmd/c_bkpt.c engine/cmd/watch.c engine/cmd/c_run.c engine/cmd/c_stack.c
 libxkd_a_SOURCES += engine/cmd/c_code.c engine/cmd/c_paging.c engine/cmd/c_regs.c engine/cmd/code.c engine/cmd/code.h
 libxkd_a_SOURCES += \
 	engine/cmd/args.c engine/cmd/c_enter.c engine/cmd/c_files.c engine/cmd/c_memory.c \

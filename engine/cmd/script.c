@@ -7,6 +7,7 @@
 #include "engine/cmd/cmd.h"
 #include "engine/cmd/line.h"
 #include "engine/cmd/logfile.h"
+#include "engine/cmd/resume.h"
 #include "engine/cmd/shell.h"
 #include <ctype.h>
 #include <errno.h>
@@ -83,7 +84,7 @@ enum xkd_rc xkd_session_run(struct xkd_session *s, const char *text, const char 
 	unsigned script_line = s->script_line, lineno = 0;
 	struct xkd_piece piece;
 	enum xkd_rc last = XKD_OK;
-	bool was_lost = s->lost;
+	bool was_lost = s->lost, broken = false;
 
 	if (s->depth >= XKD_DEPTH_MAX) {
 		struct xkd_err err = XKD_ERR_INIT;
@@ -105,6 +106,7 @@ enum xkd_rc xkd_session_run(struct xkd_session *s, const char *text, const char 
 		rc = run_piece(s, &piece);
 		if (rc)
 			last = rc;
+		broken |= rc == XKD_CANCELED || s->cancel.count;
 		if (rc == XKD_CANCELED || (s->lost && !was_lost) || s->cancel.count ||
 		    s->resume_wanted)
 			break;
@@ -112,6 +114,8 @@ enum xkd_rc xkd_session_run(struct xkd_session *s, const char *text, const char 
 	s->depth--;
 	s->script = script;
 	s->script_line = script_line;
+	if (broken && name && !script)
+		xkd_resume_broken_off(s);
 	return last;
 }
 

@@ -38,6 +38,7 @@ void xkd_session_fini(struct xkd_session *s)
 	if (s->t)
 		(void)!xkd_session_detach(s, NULL);
 	xkd_session_logclose(s);
+	free(s->onbreak);
 	xkd_bkpts_fini(&s->bkpts);
 	xkd_sympath_fini(&s->sympath);
 	xkd_sympath_fini(&s->srcpath);
@@ -530,7 +531,9 @@ struct xkd_run *xkd_session_runner(struct xkd_session *s)
 				   .out = &s->out,
 				   .cpu = s->cpu,
 				   .ctx = has ? &s->base : NULL,
-				   .frame = s->frame };
+				   .frame = s->frame,
+				   .step_others = s->step_others,
+				   .step_irqs = s->step_irqs };
 	return &s->run;
 }
 

@@ -53,6 +53,7 @@ struct xkd_session {
 
 	/* the current context: CPU chosen by ~Ns, frame by .frame; rebuilt after a stop */
 	int cpu;	     /* index */
+	bool on_cpu;	     /* ~N stands before the command that runs */
 	uint64_t task;	     /* task_struct that .task chose; 0: what the CPU runs */
 	bool ctx_valid;
 	struct xkd_ctx base; /* of frame 0 */
@@ -62,6 +63,10 @@ struct xkd_session {
 	/* a breakpoint's command string is running: a resuming command ends it, and the loop that runs
 	 * it resumes (run from inside it would nest a level a hit) */
 	bool step_lines; /* l+t */
+	bool step_others, step_irqs; /* .step */
+	char *onbreak;		     /* what runs after Ctrl-C; NULL: nothing */
+	bool in_onbreak;
+	uint64_t onbreak_ms; /* monotonic: when it last ran */
 	bool in_bp_cmds, resume_wanted;
 
 	/* sources: where to look, and where ls goes on */

@@ -64,6 +64,11 @@ void xkd_session_show_stop(struct xkd_session *s, const struct xkd_stop *stop)
 		xkd_out_key(o, XKD_ST_HEAD, "stop", "%s", stop->text);
 		xkd_out_end(o);
 	}
+	if (stop->more[0]) {
+		xkd_out(o, "  ");
+		xkd_out_foreign(o, XKD_ST_PLAIN, stop->more, strlen(stop->more));
+		xkd_out_end(o);
+	}
 	if (stop->kind == XKD_STOPPED_EXIT || !s->t || s->t->lost || s->cancel.quit)
 		return; /* nothing can be read any more, or nobody waits for it */
 	if (xkd_session_ctx(s, &ctx, &err)) {

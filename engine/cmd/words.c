@@ -113,7 +113,6 @@ static const struct {
 	{ "next", "step over with p" },
 	{ "c", "go on with g (kd's c, which compares memory, is not here)" },
 	{ "f", "choose a frame with .frame N (kd's f, which fills memory, is not here: eb, eq write)" },
-	{ "br", "set a breakpoint with bp ADDR" },
 	{ "d", "show memory with db, dd, dq ADDR; clear a breakpoint with bc N" },
 	{ "set", "write memory with ed, eq ADDR VALUE, registers with r REG=VALUE" },
 	{ "target", "give the target with -k when xkd is started" },
@@ -208,6 +207,8 @@ static const char *translate_watch(struct xkd_session *s, const char *text)
 	    v.kind != XKD_V_MEM || (v.type->size != 1 && v.type->size != 2 &&
 				    v.type->size != 4 && v.type->size != 8))
 		return NULL;
+	if (!strpbrk(expr, " \t"))
+		return xkd_arena_printf(&s->cmd_arena, "ba %c %s", *text == 'w' ? 'w' : 'r', expr);
 	return xkd_arena_printf(&s->cmd_arena, "ba %c%llu 0x%llx", *text == 'w' ? 'w' : 'r',
 				(unsigned long long)v.type->size, (unsigned long long)v.addr);
 }

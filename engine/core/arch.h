@@ -109,6 +109,10 @@ struct xkd_carry_mem { /* linear addresses; false: cannot be read */
 	void *arg;
 };
 
+struct xkd_trapframe {
+	uint64_t pc, sp; /* of what was interrupted */
+};
+
 struct xkd_arch {
 	const char *name;
 	const char *const *reg_names;
@@ -117,6 +121,7 @@ struct xkd_arch {
 	int ptroot; /* the page-table root register */
 	int percpu; /* the register that leads to per-CPU data */
 	unsigned ptr_size;
+	unsigned hw_slots; /* places that the processor itself can watch at once */
 	uint64_t dwarf_saved; /* bits by DWARF number: what a call keeps, by the ABI */
 	int arg_regs[4];      /* the first integer arguments of a call */
 	const char *gdb_arch; /* what target.xml calls it */
@@ -157,6 +162,10 @@ struct xkd_arch {
 	 * one. Both may be possible: direct says which is asked for. */
 	bool (*call_before)(const uint8_t *bytes, size_t n, uint64_t addr, bool direct,
 			    uint64_t *target);
+	/* What the processor pushed on the way into an interrupt, at the stack pointer of regs: n bytes are
+	 * there. False: nothing such. NULL: not known. */
+	bool (*trap_frame)(const struct xkd_regs *regs, const uint8_t *bytes, size_t n,
+			   struct xkd_trapframe *f);
 	/* The register that is the same as a model-specific one (efer, fs_base ...); -1: none */
 	int (*reg_from_msr)(uint32_t msr);
 	/* Bits that a register has (its printed width); 64 at most. */

@@ -5,6 +5,7 @@
 
 #include "engine/run/place.h"
 #include "engine/run/run_int.h"
+#include "engine/run/watch.h"
 #include <string.h>
 
 struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id)
@@ -18,6 +19,7 @@ struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id)
 static void free_bkpt(struct xkd_bkpt *b)
 {
 	xkd_bkpt_drop_prog(b);
+	xkd_watch_free(b->watch);
 	free(b->spec);
 	free(b->filter);
 	free(b->cmds);
@@ -100,6 +102,19 @@ enum xkd_rc xkd_bkpt_del(struct xkd_run *r, unsigned id, struct xkd_err *err)
 	return xkd_err_set(err, XKD_NOTFOUND, "no breakpoint %u", id);
 }
 
+enum xkd_rc xkd_bkpt_renumber(struct xkd_run *r, unsigned id, unsigned to, struct xkd_err *err)
+{
+	struct xkd_bkpt *b = xkd_bkpt_find(r->bkpts, id);
+
+	if (!b || b->event)
+		return xkd_err_set(err, XKD_NOTFOUND, "no breakpoint %u", id);
+	if (id != to && xkd_bkpt_find(r->bkpts, to))
+		return xkd_err_set(err, XKD_SYNTAX, "there is a breakpoint %u already", to);
+	b->id = to;
+	xkd_vec_sort(&r->bkpts->list, by_id);
+	return XKD_OK;
+}
+
 enum xkd_rc xkd_bkpt_enable(struct xkd_run *r, unsigned id, bool on, struct xkd_err *err)
 {
 	struct xkd_bkpt *b = xkd_bkpt_find(r->bkpts, id);
@@ -144,7 +159,7 @@ void xkd_bkpt_refresh(struct xkd_run *r)
 		bool waited = b->deferred;
 
 		/* Bare addresses stay; names follow their modules. */
-		if (!b->deferred && !b->pattern && !b->named && !strpbrk(b->spec, "!_") && b->locs.n)
+		if (b->fixed || (!b->deferred && !b->pattern && !b->named && !strpbrk(b->spec, "!_") && b->locs.n))
 			continue;
 		if (xkd_bkpt_resolve(r, b, true, &err)) {
 			b->deferred = true;

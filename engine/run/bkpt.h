@@ -6,6 +6,7 @@
 
 struct xkd_prog;
 struct xkd_os_event;
+struct xkd_watch; /* watch.h */
 struct xkd_bkpt {
 	unsigned id;
 	bool enabled;
@@ -13,9 +14,13 @@ struct xkd_bkpt {
 	bool deferred; /* bu: the module is not there yet */
 	bool named;    /* spec is a symbol: its place follows the kernel to another boot */
 	bool pattern;  /* bm: spec is a pattern, every match a location */
+	bool fixed;    /* spec meant fixed_addr where it was typed; it is not looked up again */
+	bool change;   /* /change: a hit that leaves the value as it was passes */
 	bool awaits_index; /* inlined copies may come once the module is indexed */
 	enum xkd_bp_kind kind;
 	unsigned size; /* of a watch; 1 otherwise */
+	uint64_t fixed_addr;
+	struct xkd_watch *watch; /* of a watch: what is seen there; NULL: not one */
 	char *spec;    /* as typed: symbol or expression */
 	char *cmds;    /* NULL: none */
 	char *cond;    /* /w: C++ expression; NULL: none */

@@ -1,6 +1,6 @@
 /* What is in the target. Invariant: placed lists exactly what the backend accepted and was not told
- * to take out; patches mirrors its software breakpoints so that memory reads show the target's own
- * bytes. */
+ * to take out; patches mirrors the software breakpoints that are in memory, so that reads show the
+ * target's own bytes. */
 #include "engine/run/place.h"
 #include "base/str.h"
 
@@ -45,6 +45,15 @@ static bool can(struct xkd_run *r, enum xkd_bp_kind kind)
 	return r->t->caps & cap[kind] && r->t->be->ops->bp_add;
 }
 
+static unsigned in_hardware(const struct xkd_run *r)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < r->bkpts->placed.n; i++)
+		n += r->bkpts->placed.p[i].kind != XKD_BP_SW;
+	return n;
+}
+
 enum xkd_rc xkd_place(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
 		      struct xkd_err *err)
 {
@@ -60,8 +69,15 @@ enum xkd_rc xkd_place(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, u
 		return XKD_OK;
 	if (!can(r, kind))
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s has no %s", t->uri, kind_name(kind));
-	has_orig = kind == XKD_BP_SW && !xkd_mem_read(t, &sp, addr, &orig, 1, NULL, &ignored);
+	/* Where they lie beside memory, an int3 that is read there is the kernel's own: it patches its code. */
+	has_orig = kind == XKD_BP_SW && t->caps & XKD_CAP_BP_IN_MEMORY && !xkd_mem_read(t, &sp, addr, &orig, 1, NULL, &ignored);
+	if (kind > XKD_BP_HW && addr & (size - 1))
+		return xkd_err_addr(err, XKD_SYNTAX, addr, "%s is not aligned to %u bytes: a %s cannot be there",
+				    XKD_ADDR(addr), size, kind_name(kind));
 	rc = t->be->ops->bp_add(t->be, kind, addr, size, err);
+	if (rc && kind != XKD_BP_SW && rc != XKD_TRANSPORT && in_hardware(r) >= t->arch->hw_slots)
+		return xkd_err_prepend(err, rc, "all %u breakpoints that the processor has are taken (bc frees "
+				       "one): %s at %s", t->arch->hw_slots, kind_name(kind), XKD_ADDR(addr));
 	if (rc)
 		return xkd_err_prepend(err, rc, "%s at %s", kind_name(kind), XKD_ADDR(addr));
 	p = xkd_vec_push(&r->bkpts->placed);

@@ -7,23 +7,6 @@
 #include "engine/run/run_int.h"
 #include <string.h>
 
-static enum xkd_rc single(struct xkd_run *r, struct xkd_stop *stop, struct xkd_err *err)
-{
-	struct xkd_event ev;
-	bool stepped;
-	enum xkd_rc rc = xkd_run_step_off(r, r->cpu, &stepped, err);
-
-	if (!rc && !stepped) {
-		rc = xkd_run_one(r, r->cpu, &ev, err);
-		if (!rc && ev.kind != XKD_EV_STOPPED)
-			rc = xkd_err_set(err, XKD_TRANSPORT, "the target is gone: %s", ev.text);
-	}
-	*stop = (struct xkd_stop){ .kind = XKD_STOPPED_STEP, .cpu = r->t->stop_cpu };
-	if (!rc)
-		xkd_run_notice(r);
-	return rc;
-}
-
 enum xkd_rc xkd_run_step(struct xkd_run *r, bool over, struct xkd_stop *stop,
 			 struct xkd_err *err)
 {
@@ -37,12 +20,12 @@ enum xkd_rc xkd_run_step(struct xkd_run *r, bool over, struct xkd_stop *stop,
 	size_t n = 0;
 
 	if (!over || !ctx || ctx->foreign)
-		return single(r, stop, err);
+		return xkd_run_single(r, stop, err);
 	pc = ctx->regs.v[arch->pc];
 	(void)!xkd_ctx_read(ctx, pc, bytes, sizeof(bytes), &n, &ignored);
 	if (!n || arch->disasm(arch->mode(&ctx->regs), pc, bytes, n, &insn, &ignored) ||
 	    !(insn.is_call || insn.is_syscall))
-		return single(r, stop, err);
+		return xkd_run_single(r, stop, err);
 	next = pc + insn.len;
 	u.addrs = &next;
 	u.task = ctx->task;

@@ -13,6 +13,7 @@
 #define PLACES_MAX 1000
 
 struct collect {
+	struct xkd_target *t;
 	struct xkd_bkpt *b;
 	size_t skipped;
 };
@@ -35,10 +36,22 @@ static bool add_symbol(void *arg, const struct xkd_symref *sym)
 	return sym->type != STT_FUNC || add_place(arg, sym->addr);
 }
 
+/* "f.cold" is jumped to from the middle of f: no way into it. */
+static bool slow_part(struct xkd_target *t, uint64_t addr)
+{
+	struct xkd_symref sym;
+	const char *cold = !xkd_sym_at(t, addr, &sym, NULL) && sym.addr == addr ? strstr(sym.name, ".cold") : NULL;
+
+	return cold && (!cold[5] || cold[5] == '.');
+}
+
 /* A copy within the function itself (its own slow part) is no other way into it. */
 static bool add_inline(void *arg, const struct xkd_inlref *r)
 {
-	return (r->inlined && r->host && !strcmp(r->host, r->name)) || add_place(arg, r->addr);
+	struct collect *c = arg;
+
+	return (r->inlined ? r->host && !strcmp(r->host, r->name) : slow_part(c->t, r->addr)) ||
+	       add_place(c, r->addr);
 }
 
 static bool add_line(void *arg, uint64_t addr)
@@ -98,7 +111,7 @@ static const char *source_line(struct xkd_run *r, const char *spec)
 static enum xkd_rc by_line(struct xkd_run *r, struct xkd_bkpt *b, const char *line,
 			   struct xkd_err *err)
 {
-	struct collect c = { b, 0 };
+	struct collect c = { r->t, b, 0 };
 	enum xkd_rc rc;
 
 	b->named = true;
@@ -108,7 +121,7 @@ static enum xkd_rc by_line(struct xkd_run *r, struct xkd_bkpt *b, const char *li
 
 static enum xkd_rc by_pattern(struct xkd_run *r, struct xkd_bkpt *b, struct xkd_err *err)
 {
-	struct collect c = { b, 0 };
+	struct collect c = { r->t, b, 0 };
 
 	xkd_sym_glob(r->t, b->spec, add_symbol, &c);
 	if (c.skipped)
@@ -130,7 +143,7 @@ static bool is_name(const char *spec)
 static enum xkd_rc inlines(struct xkd_run *r, struct xkd_bkpt *b, const struct xkd_module *mod,
 			   enum xkd_ixneed need, struct xkd_err *err)
 {
-	struct collect c = { b, 0 };
+	struct collect c = { r->t, b, 0 };
 	const char *bang = strchr(b->spec, '!'), *name = bang ? bang + 1 : b->spec;
 	char full[512];
 	unsigned missing = 0;
@@ -146,7 +159,7 @@ static enum xkd_rc inlines(struct xkd_run *r, struct xkd_bkpt *b, const struct x
 /* A plain name: every place of that name, as a person expects of static functions. */
 static enum xkd_rc by_name(struct xkd_run *r, struct xkd_bkpt *b, bool again, struct xkd_err *err)
 {
-	struct collect c = { b, 0 };
+	struct collect c = { r->t, b, 0 };
 	struct xkd_symref sym;
 	struct xkd_err ignored = XKD_ERR_INIT;
 	enum xkd_rc rc = xkd_sym_named(r->t, b->spec, &sym, err), rc2;
@@ -183,6 +196,10 @@ enum xkd_rc xkd_bkpt_resolve(struct xkd_run *r, struct xkd_bkpt *b, bool again,
 
 	xkd_vec_reset(&b->locs);
 	b->deferred = b->awaits_index = false;
+	if (b->fixed) {
+		*xkd_vec_push(&b->locs) = b->fixed_addr;
+		return XKD_OK;
+	}
 	if (awaits_name(r, b->spec) || module_missing(r, b->spec)) {
 		b->named = b->deferred = true;
 		return XKD_OK;

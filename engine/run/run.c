@@ -7,10 +7,12 @@
 #include "engine/os/os.h"
 #include "engine/run/place.h"
 #include "engine/run/run_int.h"
+#include "engine/run/watch.h"
 #include <stdio.h>
 
 #define HALT_MS 5000 /* a stub that does not stop within this is said to be stuck */
 #define STEP_MS 10000
+#define STEP_TRIES 64
 
 static uint64_t pc_of(struct xkd_run *r, int cpu, uint64_t *sp)
 {
@@ -48,19 +50,21 @@ static enum xkd_rc wait_event(struct xkd_run *r, int ms, struct xkd_event *ev,
 {
 	enum xkd_rc rc = xkd_target_wait(r->t, ms, ev, err);
 
+	r->asked |= rc == XKD_CANCELED;
 	if (rc == XKD_CANCELED || rc == XKD_TIMEOUT)
 		rc = interrupt(r, ev, err);
 	return rc;
 }
 
-enum xkd_rc xkd_run_one(struct xkd_run *r, int cpu, struct xkd_event *ev, struct xkd_err *err)
+enum xkd_rc xkd_run_one(struct xkd_run *r, int cpu, bool as_told, struct xkd_event *ev,
+			struct xkd_err *err)
 {
 	struct xkd_resume how = { .others = XKD_ACT_HOLD, .has_cpu = true,
 				.cpu_id = r->t->cpus.p[cpu].id, .cpu_act = XKD_ACT_STEP,
-				.mask_irqs = true };
+				.mask_irqs = !as_told || !r->step_irqs };
 	enum xkd_rc rc;
 
-	if (!(r->t->caps & XKD_CAP_STEP_HOLD))
+	if (!(r->t->caps & XKD_CAP_STEP_HOLD) || (as_told && r->step_others))
 		how.others = XKD_ACT_CONT;
 	rc = xkd_target_resume(r->t, &how, err);
 	if (!rc)
@@ -98,13 +102,16 @@ enum xkd_rc xkd_run_step_off(struct xkd_run *r, int cpu, bool *stepped, struct x
 		return XKD_OK;
 	}
 	rc = xkd_unplace_exec(r, pc, err);
-	if (!rc)
-		rc = xkd_run_one(r, cpu, &ev, err);
+	/* A stop that another CPU had asked for may come first, and a repeated instruction stays where it
+	 * is: a hit is counted once for each time that the CPU came here. */
+	for (int i = 0; !rc && i < STEP_TRIES && !r->asked && (!i || pc_of(r, cpu, &sp) == pc); i++) {
+		rc = xkd_run_one(r, cpu, false, &ev, err);
+		if (!rc && ev.kind != XKD_EV_STOPPED)
+			return xkd_err_set(err, XKD_TRANSPORT, "the target is gone: %s", ev.text);
+	}
 	if (rc)
 		return rc;
 	*stepped = true;
-	if (ev.kind != XKD_EV_STOPPED)
-		return xkd_err_set(err, XKD_TRANSPORT, "the target is gone: %s", ev.text);
 	return xkd_place_sync(r, err);
 }
 
@@ -174,19 +181,24 @@ static bool at_loc(const struct xkd_bkpt *b, uint64_t addr, bool watch)
 	return false;
 }
 
-/* Ours at this place? *mine: some breakpoint is there; true: one of them stops. */
-static bool bkpt_stop(struct xkd_run *r, uint64_t addr, bool watch, int cpu, bool *mine,
-		      struct xkd_stop *stop)
+bool xkd_run_hit(struct xkd_run *r, uint64_t addr, bool watch, int cpu, bool *mine,
+		 struct xkd_stop *stop)
 {
 	bool yes = false;
 
 	*mine = false;
 	for (size_t i = 0; i < r->bkpts->list.n; i++) {
 		struct xkd_bkpt *b = r->bkpts->list.p[i];
+		char more[sizeof(stop->more)] = "";
+		bool changed = true;
 
 		if (!b->enabled || !at_loc(b, addr, watch))
 			continue;
 		*mine = true;
+		if (b->watch)
+			changed = xkd_watch_seen(r, b, cpu, more, sizeof(more));
+		if (b->change && !changed)
+			continue;
 		if (b->event) {
 			char text[sizeof(stop->text)];
 
@@ -204,6 +216,7 @@ static bool bkpt_stop(struct xkd_run *r, uint64_t addr, bool watch, int cpu, boo
 		stop->kind = XKD_STOPPED_BP;
 		stop->bp_id = b->id;
 		snprintf(stop->text, sizeof(stop->text), "Breakpoint %u hit", b->id);
+		snprintf(stop->more, sizeof(stop->more), "%s", more);
 	}
 	return yes;
 }
@@ -256,7 +269,7 @@ static void other_stop(const struct xkd_event *ev, struct xkd_stop *stop)
 	}
 }
 
-static void show_modules_changed(struct xkd_run *r)
+void xkd_run_modules_changed(struct xkd_run *r)
 {
 	struct xkd_err ignored;
 	uint32_t before = r->t->gen.modules;
@@ -290,9 +303,8 @@ static bool elsewhere(struct xkd_run *r, uint64_t pc, int cpu)
 	return !xkd_placed_at(r, pc);
 }
 
-/* What an event means; true: it is to be shown. */
-static bool judge(struct xkd_run *r, const struct xkd_event *ev, const struct xkd_until *u,
-		  struct xkd_stop *stop)
+bool xkd_run_judge(struct xkd_run *r, const struct xkd_event *ev, const struct xkd_until *u,
+		   struct xkd_stop *stop)
 {
 	bool mine = false, theirs = false;
 	uint64_t pc, sp;
@@ -308,14 +320,14 @@ static bool judge(struct xkd_run *r, const struct xkd_event *ev, const struct xk
 	if (ev->reason == XKD_STOP_BP && elsewhere(r, pc, stop->cpu))
 		return false;
 	if (ev->reason == XKD_STOP_BP && r->bkpts->load_at && pc == r->bkpts->load_at) {
-		show_modules_changed(r);
+		xkd_run_modules_changed(r);
 		theirs = true;
 	}
 	if (ev->reason == XKD_STOP_WATCH) {
-		if (bkpt_stop(r, ev->watch_addr, true, stop->cpu, &mine, stop))
+		if (xkd_run_hit(r, ev->watch_addr, true, stop->cpu, &mine, stop))
 			return true;
 	} else if (ev->reason != XKD_STOP_USER) {
-		if (bkpt_stop(r, pc, false, stop->cpu, &mine, stop))
+		if (xkd_run_hit(r, pc, false, stop->cpu, &mine, stop))
 			return true;
 		if (until_hit(r, u, pc, sp, stop->cpu, &theirs)) {
 			stop->kind = XKD_STOPPED_STEP;
@@ -326,6 +338,7 @@ static bool judge(struct xkd_run *r, const struct xkd_event *ev, const struct xk
 		return false;
 	/* A hit of a breakpoint that is out by now, queued while another CPU's was looked at. */
 	other_stop(ev, stop);
+	stop->asked = stop->kind == XKD_STOPPED_USER && r->asked;
 	return true;
 }
 
@@ -350,6 +363,12 @@ static enum xkd_rc run_loop(struct xkd_run *r, const struct xkd_until *u, struct
 	for (;;) {
 		enum xkd_rc rc = xkd_run_step_off(r, cpu, &stepped, err);
 
+		if (!rc && r->asked) { /* Ctrl-C during that step */
+			const struct xkd_event ctrl_c = { .kind = XKD_EV_STOPPED, .reason = XKD_STOP_USER };
+
+			(void)xkd_run_judge(r, &ctrl_c, u, stop);
+			return XKD_OK;
+		}
 		if (!rc)
 			rc = xkd_run_await(r, err);
 		if (!rc)
@@ -364,10 +383,17 @@ static enum xkd_rc run_loop(struct xkd_run *r, const struct xkd_until *u, struct
 		while (!rc && xkd_run_quick(r, u, &ev));
 		if (rc)
 			return rc;
-		if (judge(r, &ev, u, stop))
+		if (xkd_run_judge(r, &ev, u, stop))
 			return XKD_OK;
 		cpu = r->t->stop_cpu;
 	}
+}
+
+enum xkd_rc xkd_run_spent(struct xkd_run *r, const struct xkd_stop *stop, struct xkd_err *err)
+{
+	struct xkd_bkpt *b = stop->kind == XKD_STOPPED_BP ? xkd_bkpt_find(r->bkpts, stop->bp_id) : NULL;
+
+	return b && b->once && !b->cmds ? xkd_bkpt_del(r, b->id, err) : XKD_OK;
 }
 
 enum xkd_rc xkd_run_until(struct xkd_run *r, const struct xkd_until *u, struct xkd_stop *stop,
@@ -377,6 +403,7 @@ enum xkd_rc xkd_run_until(struct xkd_run *r, const struct xkd_until *u, struct x
 	enum xkd_rc rc;
 
 	xkd_bkpt_late(r);
+	xkd_watch_note(r);
 	rc = run_loop(r, u, stop, err);
 
 	if (r->t->lost) {
@@ -390,14 +417,8 @@ enum xkd_rc xkd_run_until(struct xkd_run *r, const struct xkd_until *u, struct x
 		(void)!xkd_place_sync(r, &sync_err);
 	if (rc)
 		return rc;
-	show_modules_changed(r);
-	if (stop->kind == XKD_STOPPED_BP) {
-		struct xkd_bkpt *b = xkd_bkpt_find(r->bkpts, stop->bp_id);
-
-		if (b && b->once && !b->cmds)
-			return xkd_bkpt_del(r, b->id, err);
-	}
-	return XKD_OK;
+	xkd_run_modules_changed(r);
+	return xkd_run_spent(r, stop, err);
 }
 
 enum xkd_rc xkd_run_go(struct xkd_run *r, struct xkd_stop *stop, struct xkd_err *err)

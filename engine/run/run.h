@@ -15,6 +15,9 @@ struct xkd_run {
 	int cpu;		   /* index: the CPU that steps */
 	const struct xkd_ctx *ctx; /* its frame 0; NULL: none */
 	unsigned frame;		   /* the chosen one, for gu */
+	/* .step: during a single step of one CPU the others run; it may be one into an interrupt */
+	bool step_others, step_irqs;
+	bool asked; /* set by the run: a person asked for the stop */
 };
 enum xkd_stop_kind {
 	XKD_STOPPED_BP,	  /* bp is set */
@@ -28,11 +31,14 @@ struct xkd_stop {
 	unsigned bp_id; /* kind BP; the first of several at the place */
 	int cpu;
 	char text[128]; /* "Breakpoint 0 hit", ... */
+	bool asked;	/* kind USER: by Ctrl-C here */
+	char more[400]; /* of a watch: "foo: 0n1 -> 0n2", not escaped; "" none */
 };
 /* Inserts enabled breakpoints, steps off the current one, runs until something that a user is to
  * see. Hits with a false condition, a wrong task or passes left go on by themselves. */
 enum xkd_rc xkd_run_go(struct xkd_run *r, struct xkd_stop *stop, struct xkd_err *err) XKD_MUST;
-/* One instruction of the current CPU; others held. over: calls are run through. */
+/* One instruction of the current CPU. over: calls are run through. Kind BP: a breakpoint is where it came
+ * to (and not yet executed), a watch was hit by it, or another CPU that ran meanwhile hit one. */
 enum xkd_rc xkd_run_step(struct xkd_run *r, bool over, struct xkd_stop *stop,
 			 struct xkd_err *err) XKD_MUST;
 /* Until the current frame returned (same task, CFA above). */
@@ -44,11 +50,14 @@ enum xkd_rc xkd_run_to(struct xkd_run *r, const uint64_t *addrs, size_t n,
 /* Takes every inserted breakpoint out (leaving; before memory is shown the bytes are hidden). */
 enum xkd_rc xkd_run_remove_all(struct xkd_run *r, struct xkd_err *err);
 
-/* Breakpoint editing; all locations resolved or deferred. id -1: the lowest free one. */
+/* Breakpoint editing; all locations resolved or deferred. id -1: the lowest free one. proto->watch is
+ * taken over, whatever comes of it. */
 enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto,
 			 struct xkd_bkpt **bp, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_bkpt_del(struct xkd_run *r, unsigned id, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_bkpt_enable(struct xkd_run *r, unsigned id, bool on, struct xkd_err *err) XKD_MUST;
+/* Gives a breakpoint another id that is free. */
+enum xkd_rc xkd_bkpt_renumber(struct xkd_run *r, unsigned id, unsigned to, struct xkd_err *err) XKD_MUST;
 void xkd_bkpts_fini(struct xkd_bkpts *all); /* forgets all, without touching the target */
 struct xkd_bkpt *xkd_bkpt_find(struct xkd_bkpts *all, unsigned id);
 /* Events (event.c). filter, cmds: NULL none. */

@@ -39,6 +39,20 @@ bool xkd_run_quick(struct xkd_run *r, const struct xkd_until *u, const struct xk
  * stepped, and nothing was changed. */
 bool xkd_run_carry(struct xkd_run *r, int cpu, const uint8_t *bytes, size_t n,
 		   const struct xkd_regs *regs, bool go);
-/* One instruction, others held. */
-enum xkd_rc xkd_run_one(struct xkd_run *r, int cpu, struct xkd_event *ev, struct xkd_err *err) XKD_MUST;
+/* Ours at this place (watch: at this data)? *mine: some breakpoint is there; true: one of them stops, and
+ * stop says which. Counts the hit. */
+bool xkd_run_hit(struct xkd_run *r, uint64_t addr, bool watch, int cpu, bool *mine,
+		 struct xkd_stop *stop);
+/* What an event means; true: it is to be shown. */
+bool xkd_run_judge(struct xkd_run *r, const struct xkd_event *ev, const struct xkd_until *u,
+		   struct xkd_stop *stop);
+void xkd_run_modules_changed(struct xkd_run *r); /* after a stop */
+/* A breakpoint that is gone after its first hit goes, when it has no commands (their runner drops it). */
+enum xkd_rc xkd_run_spent(struct xkd_run *r, const struct xkd_stop *stop, struct xkd_err *err) XKD_MUST;
+/* step.c. A person's single step. */
+enum xkd_rc xkd_run_single(struct xkd_run *r, struct xkd_stop *stop, struct xkd_err *err) XKD_MUST;
+/* One instruction, others held and no interrupt taken where the stub can do so; as_told: by r's step_others
+ * and step_irqs instead. */
+enum xkd_rc xkd_run_one(struct xkd_run *r, int cpu, bool as_told, struct xkd_event *ev,
+			struct xkd_err *err) XKD_MUST;
 #endif

@@ -30,6 +30,7 @@ enum xkd_cap {
 	XKD_CAP_WRITE_REGS = 1 << 15,
 	XKD_CAP_RESET = 1 << 16,
 	XKD_CAP_LIVE_READ = 1 << 17, /* memory can be read while it runs */
+	XKD_CAP_STEP_MASK = 1 << 18, /* a step takes no interrupt when asked so (mask_irqs) */
 };
 
 enum xkd_mspace {

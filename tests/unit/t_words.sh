@@ -58,7 +58,7 @@ done <"$tmp/pairs"
 
 # answers, and nothing run
 for w in 'n' 'c' 'f' '.kill' '.restart' '.reboot' '.lastevent' '!error' '.cxr' 'thread 1' 'quit' 'help' \
-	'br' 'commands' 'kmem' '.load x' 'display x'; do
+	'commands' 'kmem' '.load x' 'display x'; do
 	is "$w gets an answer" "$(ask "$w")" "^error: '.*' is no command: ."
 done
 is "p steps; does not print" "$(ask 'p vcpu->cpu')" 'print with \?\? vcpu->cpu'

@@ -12,6 +12,7 @@ const struct xkd_arch xkd_arch_x86 = {
 	.ptroot = X86R_CR3,
 	.percpu = X86R_GS_BASE,
 	.ptr_size = 8,
+	.hw_slots = 4,
 	.dwarf_saved = 1 << 3 | 1 << 6 | 0xf << 12, /* rbx rbp r12-r15: System V psABI, 3.2.1 */
 	.arg_regs = { X86R_RDI, X86R_RSI, X86R_RDX, X86R_RCX },
 	.gdb_arch = "i386:x86-64",
@@ -32,6 +33,7 @@ const struct xkd_arch xkd_arch_x86 = {
 	.disasm = xkd_x86_disasm,
 	.ea = xkd_x86_ea,
 	.carry = xkd_x86_carry,
+	.trap_frame = xkd_x86_trap_frame,
 	.call_before = xkd_x86_call_before,
 	.regs_print = xkd_x86_regs_print,
 };

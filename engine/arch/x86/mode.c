@@ -2,6 +2,7 @@
  * memory operand lies. Nothing here reads memory, so the width of code below 4 GiB in long mode is
  * told from cs_attr where a backend has it and else from the selector. */
 #include "engine/arch/x86/x86.h"
+#include "base/str.h"
 
 /* __USER32_CS of Linux: the one selector for 32-bit code that can be met in long mode there. */
 #define USER32_CS 0x23
@@ -113,4 +114,21 @@ bool xkd_x86_ea(const struct xkd_regs *r, const struct xkd_insn *in, uint64_t *o
 	*off = o;
 	*addr = o + base;
 	return true;
+}
+
+/* Intel SDM vol. 3, 6.14.2: ss, rsp, rflags, cs, rip, pushed below rsp aligned to 16 bytes where no other
+ * stack was taken. An interrupt has no error code. */
+bool xkd_x86_trap_frame(const struct xkd_regs *regs, const uint8_t *bytes, size_t n,
+			struct xkd_trapframe *f)
+{
+	uint64_t cs, flags;
+
+	if (n < 40 || xkd_x86_mode(regs) != XKD_MODE_64)
+		return false;
+	f->pc = xkd_get_le(bytes, 8);
+	cs = xkd_get_le(bytes + 8, 8);
+	flags = xkd_get_le(bytes + 16, 8);
+	f->sp = xkd_get_le(bytes + 24, 8);
+	return cs == regs->v[X86R_CS] && (flags & 2) && !(flags >> 22) && xkd_x86_is_canonical(f->pc, 5) &&
+	       (f->sp & ~15ULL) - 40 == regs->v[X86R_RSP];
 }

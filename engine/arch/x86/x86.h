@@ -72,6 +72,8 @@ bool xkd_x86_carry(const struct xkd_regs *regs, const uint8_t *bytes, size_t n,
 /* callsite.c */
 bool xkd_x86_call_before(const uint8_t *bytes, size_t n, uint64_t addr, bool direct, uint64_t *target);
 
+bool xkd_x86_trap_frame(const struct xkd_regs *regs, const uint8_t *bytes, size_t n,
+			struct xkd_trapframe *f); /* mode.c */
 /* extra.c: instructions that capstone 4 does not know or gets wrong. False: not one of them. */
 bool xkd_x86_extra(enum xkd_cpumode mode, const uint8_t *bytes, size_t n, struct xkd_insn *insn);
 /* The same for VEX and EVEX encodings that capstone failed at: a length and no details. */
