@@ -128,6 +128,28 @@ static enum xkd_rc ask_status(struct xkd_rsp *r, struct xkd_err *err)
 	return rc == XKD_UNSUPPORTED ? XKD_OK : rc;
 }
 
+/* Where no connect is seen (above), QEMU remembers that the last client detached: it then has no CPU
+ * to speak of, and '?' would end it. */
+static enum xkd_rc attach_again(struct xkd_rsp *r, struct xkd_err *err)
+{
+	enum xkd_rc rc = xkd_rsp_ask(r, "qfThreadInfo", 12, err);
+
+	if (rc != XKD_OK || r->reply.len != 1 || r->reply.s[0] != 'l')
+		return rc;
+	/* Elsewhere the number would be any process'. */
+	rc = xkd_rsp_ask(r, "qqemu.sstepbits", 15, err);
+	if (rc != XKD_OK || !xkd_has_prefix(r->reply.s, "ENABLE="))
+		return rc;
+	rc = xkd_rsp_send(r, "vAttach;1", 9, err);
+	if (rc == XKD_OK)
+		rc = xkd_rsp_next(r, r->timeout_ms, err);
+	if (rc == XKD_TIMEOUT || (rc == XKD_OK && !xkd_rsp_is_stop(r->in.body.s, r->in.body.len)))
+		return xkd_err_set(err, XKD_TRANSPORT,
+				   "%s has let go of its CPUs and does not take them back",
+				   r->link.peer);
+	return rc;
+}
+
 enum xkd_rc xkd_rsp_handshake(struct xkd_rsp *r, struct xkd_err *err)
 {
 	char supported[SUPPORTED_MAX];
@@ -135,7 +157,12 @@ enum xkd_rc xkd_rsp_handshake(struct xkd_rsp *r, struct xkd_err *err)
 	enum xkd_rc rc;
 
 	r->profile = xkd_rsp_profile_find(false, "");
+	/* A stub on a serial line has seen nobody connect: QEMU takes one byte for the ack of its
+	 * last answer, and the next one stops it and is lost. A stub that waits passes over acks. */
+	r->acks = 2;
 	rc = ask_supported(r, supported, err);
+	if (rc == XKD_OK && has_feature(supported, "multiprocess+"))
+		rc = attach_again(r, err);
 	/* Before all else: QEMU and kgdb answer it by taking out what a dead client left in. */
 	if (rc == XKD_OK)
 		rc = xkd_rsp_ask(r, "?", 1, err);

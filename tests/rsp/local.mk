@@ -19,6 +19,7 @@ EXTRA_DIST += \
 	tests/rsp/cancel.rsp \
 	tests/rsp/damage.rsp \
 	tests/rsp/damage4.rsp \
+	tests/rsp/detached.rsp \
 	tests/rsp/elsewhere.rsp \
 	tests/rsp/ended.rsp \
 	tests/rsp/faults.rsp \

@@ -419,6 +419,12 @@ static void check_elsewhere(struct peer *p)
 	leave(p, false);
 }
 
+static void check_detached(struct peer *p)
+{
+	ok(p->ncpus == 2, "its CPUs are taken back");
+	leave(p, true);
+}
+
 static void check_leave_running(struct peer *p)
 {
 	ok(xkd_gdbrsp_ops.found(p->be) == XKD_FOUND_RUNNING, "found running");
@@ -532,6 +538,7 @@ static const struct {
 	{ "stops", XKD_OK, 0, check_stops },
 	{ "lost", XKD_OK, 0, check_lost },
 	{ "elsewhere", XKD_OK, 0, check_elsewhere },
+	{ "detached", XKD_OK, 0, check_detached },
 	{ "leave-running", XKD_OK, 0, check_leave_running },
 	{ "leave-halted", XKD_OK, 0, check_leave_halted },
 	{ "multiprocess", XKD_OK, 0, check_multiprocess },

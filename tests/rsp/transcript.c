@@ -258,7 +258,8 @@ bool peer_start(struct peer *p, const char *name)
 	fflush(stdout);
 	p->pid = fork();
 	if (!p->pid) {
-		struct stub s = { .fd = accept(fd, NULL, NULL) };
+		/* A client begins with two acks of nothing. */
+		struct stub s = { .fd = accept(fd, NULL, NULL), .owed = 2 };
 
 		snprintf(file, sizeof(file), "%s.rsp", name);
 		stub_play(&s, file);
