@@ -61,7 +61,7 @@ static enum xkd_rc rsp_open(const struct xkd_be_open *o, struct xkd_backend **be
 		rc = introduce(r, err);
 	if (rc == XKD_OK) {
 		xkd_keeper_start(&r->keeper, r->link.fd, r->noack,
-				 r->found == XKD_FOUND_RUNNING && !o->leave_halted);
+				 r->found != XKD_FOUND_PRELAUNCH && !o->leave_halted);
 		*be = &r->be;
 		return XKD_OK;
 	}
@@ -187,6 +187,8 @@ static enum xkd_rc rsp_hint(struct xkd_backend *be, const char *key, struct xkd_
 		xkd_buf_str(val, r->arch);
 	else if (!strcmp(key, "peer"))
 		xkd_buf_str(val, r->link.peer);
+	else if (!strcmp(key, "program"))
+		return xkd_rsp_program(r, val, err);
 	else
 		return xkd_err_set(err, XKD_NOTFOUND, "the stub does not tell '%.40s'", key);
 	return XKD_OK;

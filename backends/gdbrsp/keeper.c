@@ -7,8 +7,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -22,6 +24,7 @@
 struct keep {
 	int line, stub;
 	bool noack, run_on;
+	volatile int *runs; /* xkd's word; NULL: not known */
 	char (*specs)[SPEC];
 	size_t n;
 };
@@ -100,7 +103,9 @@ static void rescue(struct keep *k)
 {
 	char body[SPEC + 8], reply[256];
 
-	(void)put(k, "\003", 1);
+	/* it may have stopped since: then that is told already */
+	if ((!k->runs || *k->runs) && next_byte(k, 0) < 0)
+		(void)put(k, "\003", 1);
 	while (next_byte(k, 100) >= 0) /* the stop's reply, or the rest of an earlier answer */
 		;
 	if (!k->noack)
@@ -203,6 +208,11 @@ void xkd_keeper_start(struct xkd_keeper *k, int link_fd, bool noack, bool run_on
 	int pair[2];
 
 	*k = (struct xkd_keeper){ .fd = -1, .pid = -1 };
+	keep.runs = mmap(NULL, sizeof(*keep.runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			 -1, 0);
+	if (keep.runs == MAP_FAILED)
+		keep.runs = NULL;
+	k->runs = keep.runs;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return;
 	k->pid = fork();
@@ -229,6 +239,12 @@ void xkd_keeper_note(struct xkd_keeper *k, bool in, const char *spec)
 	}
 }
 
+void xkd_keeper_runs(struct xkd_keeper *k, bool runs)
+{
+	if (k->runs)
+		*k->runs = runs;
+}
+
 void xkd_keeper_end(struct xkd_keeper *k)
 {
 	if (k->fd >= 0) {
@@ -237,5 +253,7 @@ void xkd_keeper_end(struct xkd_keeper *k)
 	}
 	if (k->pid > 0)
 		waitpid(k->pid, NULL, 0);
+	if (k->runs)
+		munmap((void *)(uintptr_t)k->runs, sizeof(*k->runs));
 	*k = (struct xkd_keeper){ .fd = -1, .pid = -1 };
 }

@@ -7,12 +7,16 @@
 struct xkd_keeper {
 	int fd;	 /* our end of its line; -1: there is none */
 	int pid;
+	volatile int *runs; /* shared with it; NULL: there is none */
 };
 /* link_fd: the connection. noack: acknowledgements are off. run_on: the target is to run when we are
  * gone. Without a keeper (no process to be had) the session goes on; k->fd is -1 then. */
 void xkd_keeper_start(struct xkd_keeper *k, int link_fd, bool noack, bool run_on);
 /* What is in the target: spec as in a Z packet, "0,ffffffff81000000,1". */
 void xkd_keeper_note(struct xkd_keeper *k, bool in, const char *spec);
+/* Does the target run? Only one that runs is sent a Ctrl-C: to others it may come later, as a signal
+ * that ends a program. */
+void xkd_keeper_runs(struct xkd_keeper *k, bool runs);
 /* In order: the keeper does nothing and ends. */
 void xkd_keeper_end(struct xkd_keeper *k);
 #endif

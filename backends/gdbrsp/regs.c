@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XML_MAX (1u << 20)
-
 /* Where `info registers` prints what. value: which hex word after the name. */
 static const struct monitor_reg {
 	const char *name;
@@ -45,32 +43,10 @@ static uint32_t group_of(const char *name)
 	return XKD_RG_FP;
 }
 
-/* The bytes of one document by qXfer, piece by piece. */
+/* One document of the description. */
 static enum xkd_rc fetch_xml(void *arg, const char *annex, struct xkd_buf *out, struct xkd_err *err)
 {
-	struct xkd_rsp *r = arg;
-	size_t piece = r->packet_size - 16;
-
-	while (out->len < XML_MAX) {
-		enum xkd_rc rc = xkd_rsp_askf(r, err, "qXfer:features:read:%s:%zx,%zx", annex,
-					      out->len, piece);
-		char kind;
-
-		if (rc != XKD_OK)
-			return rc;
-		kind = r->reply.len ? r->reply.s[0] : 'E';
-		if (kind != 'm' && kind != 'l')
-			return xkd_err_set(err, XKD_BADDATA, "%s does not send %s (%s)",
-					   r->link.peer, annex, XKD_RSP_SAID(r));
-		if (kind == 'm' && r->reply.len == 1)
-			return xkd_err_set(err, XKD_BADDATA, "%s sends %s without end",
-					   r->link.peer, annex);
-		xkd_buf_add(out, r->reply.s + 1, r->reply.len - 1);
-		if (kind == 'l')
-			return XKD_OK;
-	}
-	return xkd_err_set(err, XKD_BADDATA, "%s sends a %s of over %u bytes", r->link.peer, annex,
-			   XML_MAX);
+	return xkd_rsp_xfer(arg, "features", annex, out, err);
 }
 
 static bool add_reg(struct xkd_rsp *r, const char *name, unsigned bytes, uint32_t group,

@@ -72,6 +72,7 @@ struct xkd_rsp {
 	const struct xkd_rsp_profile *profile;
 	size_t packet_size;
 	bool has_xfer_features, has_binary_read, has_phys, has_monitor;
+	bool has_exec_file, has_auxv, has_libraries; /* of a user program */
 	bool vcont_step, vcont;
 	int has_binary_write; /* -1: not probed */
 	int has_p;	      /* -1: not tried */
@@ -172,6 +173,11 @@ bool xkd_rsp_unhex(const char *s, size_t len, uint8_t *dst, size_t max, size_t *
 
 /* stub.c: who is there, what it can do. */
 enum xkd_rc xkd_rsp_handshake(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
+/* program.c: an object of the stub by qXfer, piece by piece, appended to out. */
+enum xkd_rc xkd_rsp_xfer(struct xkd_rsp *r, const char *object, const char *annex, struct xkd_buf *out,
+			 struct xkd_err *err) XKD_MUST;
+/* The hint "program" (include/xkd/backend.h); NOTFOUND where the stub serves none. */
+enum xkd_rc xkd_rsp_program(struct xkd_rsp *r, struct xkd_buf *val, struct xkd_err *err) XKD_MUST;
 /* profile.c */
 const struct xkd_rsp_profile *xkd_rsp_profile_find(bool qemu, const char *supported);
 

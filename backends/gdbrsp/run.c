@@ -110,6 +110,7 @@ static void stopped(struct xkd_rsp *r, const struct xkd_event *ev)
 {
 	/* Our Ctrl-C may have crossed another stop on its way; a stub may yet answer it. */
 	r->stray_stop = r->halt_sent && ev->reason != XKD_STOP_USER && !r->profile->qemu;
+	xkd_keeper_runs(&r->keeper, false);
 	r->running = r->halt_sent = r->stepping = false;
 	r->threads_fresh = r->ram_fresh = r->has_hg = false;
 }

@@ -63,6 +63,9 @@ static enum xkd_rc ask_supported(struct xkd_rsp *r, char *supported, struct xkd_
 		supported[0] = '\0';
 	read_packet_size(r, supported);
 	r->has_xfer_features = has_feature(supported, "qXfer:features:read+");
+	r->has_exec_file = has_feature(supported, "qXfer:exec-file:read+");
+	r->has_auxv = has_feature(supported, "qXfer:auxv:read+");
+	r->has_libraries = has_feature(supported, "qXfer:libraries-svr4:read+");
 	r->has_binary_read = has_feature(supported, "binary-upload+");
 	if (!has_feature(supported, "QStartNoAckMode+"))
 		return XKD_OK;

@@ -610,6 +610,7 @@ enum xkd_rc xkd_rsp_start(struct xkd_rsp *r, const char *req, size_t n, struct x
 		return rc;
 	free(r->last_run);
 	r->last_run = xkd_strdup(req);
+	xkd_keeper_runs(&r->keeper, true);
 	rc = xkd_rsp_send(r, req, n, err);
 	r->running = rc == XKD_OK;
 	return rc;

@@ -1,6 +1,7 @@
 # Sources of engine/os/.
 libxkd_a_SOURCES += \
 	engine/os/os.c engine/os/files/files.c engine/os/generic/generic.c \
+	engine/os/program/program.c \
 	engine/os/linux/attach.c engine/os/linux/boot.c engine/os/linux/cpus.c engine/os/linux/dmesg.c engine/os/linux/entry.c engine/os/linux/linux.c \
 	engine/os/linux/kallsyms.c engine/os/linux/linux.h engine/os/linux/modmade.c \
 	engine/os/linux/modules.c engine/os/linux/probe.c engine/os/linux/shapes.c engine/os/linux/shapes.h \

@@ -1,7 +1,7 @@
 /* Chooses a personality. */
 #include "engine/os/os.h"
 
-static const struct xkd_os *const personalities[] = { &xkd_os_files, &xkd_os_linux,
+static const struct xkd_os *const personalities[] = { &xkd_os_files, &xkd_os_program, &xkd_os_linux,
 						      &xkd_os_generic };
 
 void xkd_os_early(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg)

@@ -170,9 +170,13 @@ struct xkd_os {
 };
 extern const struct xkd_os xkd_os_linux;
 extern const struct xkd_os xkd_os_files;
+extern const struct xkd_os xkd_os_program;
 extern const struct xkd_os xkd_os_generic;
 /* Calls fn with the early addresses of every personality. */
 void xkd_os_early(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg);
+/* Makes a module of a program's or library's image, which runs slide behind where it was linked. Takes
+ * over the reference. (files/files.c) */
+void xkd_os_place(struct xkd_target *t, struct xkd_image *img, uint64_t slide);
 /* Tries each; generic always fits. found: the line about how. */
 enum xkd_rc xkd_os_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
 #endif

@@ -174,6 +174,16 @@ static void place(struct xkd_target *t, struct xkd_image *img, bool has_addr, ui
 	t->mods.p[at] = m;
 }
 
+void xkd_os_place(struct xkd_target *t, struct xkd_image *img, uint64_t slide)
+{
+	struct xkd_buf moved = XKD_BUF_INIT;
+
+	place(t, img, true, anchor(img, false, span_of(img, false).start) + slide, &moved);
+	if (moved.len)
+		xkd_log(t->log, XKD_LOG_WARN, "%s", moved.s);
+	xkd_buf_fini(&moved);
+}
+
 /* One item of the list: PATH or PATH=ADDR (a file whose own name has a '=' wins). */
 static enum xkd_rc add_file(struct xkd_target *t, const char *item, size_t n,
 			    struct xkd_buf *found, struct xkd_err *err)

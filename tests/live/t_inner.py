@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""A guest that QEMU runs by KVM, inside the emulated guest: breakpoints are int3 in its memory, its
+stub has a serial line. The emulated processor gives int3 and debug registers of an inner guest to
+that guest alone (no #BP or #DB reaches KVM), so nothing here may be hit."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from rig import HERE, Guest, Tap, answers, kernel_dir, kernel_file, mark, need_tools, skip_all, vmlinux, xkd
+
+xkd()
+need_tools("nm")
+tap = Tap()
+kernel = kernel_dir()
+config = kernel_file(kernel, r"/config(-[^/]*)?$")
+if not config or "CONFIG_KVM_AMD=" not in open(config).read():
+    skip_all("this kernel has no KVM for the processor that QEMU emulates")
+
+
+def offset(name):
+    """How far behind _text a symbol lies, by the file."""
+    out = subprocess.run(["nm", vmlinux(kernel)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    at = {m[2]: int(m[1], 16) for m in re.finditer(r"^([0-9a-f]+) [Tt] (_text|%s)$" % name, out, re.M)}
+    return at[name] - at["_text"]
+
+
+class Inner:
+    def __init__(self, g, where):
+        self.g, self.where = g, where
+        g.ask("(setsid /inner -smp 2 -append 'console=ttyS0 panic=-1 xkd.novm' >/dev/null 2>&1 &)")
+        end = time.monotonic() + 150
+        while not self.ticks() and time.monotonic() < end:
+            time.sleep(1)
+
+    def ticks(self):
+        return int(self.g.ask("grep -c '^xkd-tick' /tmp/inner.log 2>/dev/null") or 0)
+
+    def goes_on(self, within=10):
+        before, end = self.ticks(), time.monotonic() + within
+        while time.monotonic() < end:
+            if self.ticks() > before:
+                return True
+            time.sleep(0.3)
+        return False
+
+    def base(self):
+        """Where its kernel lies in its physical memory, by its own word."""
+        text = self.g.ask("cat /tmp/inner.log")
+        return int(re.search(r"^\s*([0-9a-f]+)-[0-9a-f]+ : Kernel code", text, re.M)[1], 16)
+
+    @staticmethod
+    def monitor(line):
+        return f"(echo '{line}'; sleep 1) | nc 127.0.0.1 4444; echo"
+
+    def bytes(self, text):
+        """The bytes in the monitor's answer to xp."""
+        m = re.search(r"^[0-9a-f]+: ((?:0x[0-9a-f]{2} ?)+)", text.replace("\r", ""), re.M)
+        return [int(b, 16) for b in m[1].split()] if m else None
+
+    def memory(self, pa):
+        return self.bytes(self.g.ask(self.monitor(f"xp /4bx {pa:#x}")))
+
+    def argv(self, *args):
+        return [xkd(), "-k", f"gdb:{self.where}/inner.sock", "-y", kernel, *args]
+
+    def xkd(self, lines, timeout=100):
+        path = os.path.join(self.where, "script.xkd")
+        with open(path, "w") as f:
+            f.write("\n".join(lines) + "\n")
+        p = subprocess.run(self.argv("-f", path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=timeout, text=True, errors="replace")
+        return p.returncode, p.stdout
+
+
+def shell(g, command):
+    """An xkd command that runs another one in the outer guest."""
+    return f'.shell {HERE}/ask --timeout 60 {g.dir} "{command}"'
+
+
+def session(g, inner, pa):
+    xp = shell(g, inner.monitor(f"xp /4bx {pa:#x}"))
+    before = inner.memory(pa)
+    tap.ok(before and before[0] != 0xcc, "the function's first byte, by the inner QEMU", before)
+    status, out = inner.xkd(mark([
+        "~", "k", "r rip", shell(g, inner.monitor("info registers")), "bp lk!panic", xp, "db lk!panic L4",
+        "bc *", xp, "t", "r rip", shell(g, inner.monitor("info registers")), "bp lk!panic", xp]))
+    a = answers(out, 14)
+    tap.equal(status, 0, "xkd ends with 0") or tap.note(out)
+    tap.equal(len(re.findall(r"^[* ] +\d+  \w+ ", a[0], re.M)), 2, "two CPUs")
+    tap.ok("lk!" in a[1], "a stack", a[1])
+    rip = [re.search(r"^rip=([0-9a-f]{16})", t, re.M) for t in (a[2], a[10])]
+    hmp = [re.search(r"RIP=([0-9a-f]{16})", t) for t in (a[3], a[11])]
+    tap.ok(rip[0] and hmp[0] and rip[0][1] == hmp[0][1], "rip is the inner QEMU's", a[2] + a[3])
+    tap.equal((inner.bytes(a[5]) or [0])[0], 0xcc, "a breakpoint is int3 in memory")
+    tap.ok(" ".join(f"{b:02x}" for b in before or []) in a[6], "which reads do not show", out)
+    tap.equal(inner.bytes(a[8]), before, "taken out, the byte is back")
+    tap.ok(rip[1] and hmp[1] and rip[1][1] == hmp[1][1] != hmp[0][1], "a step moves it", a[10] + a[11])
+    tap.equal((inner.bytes(a[13]) or [0])[0], 0xcc, "and int3 is in again")
+    tap.ok(inner.goes_on(), "left, the inner guest goes on")
+    tap.equal(inner.memory(pa), before, "and its text is as before")
+    return before
+
+
+def interrupted(inner, pa, before):
+    p = subprocess.Popen(inner.argv("-c", "bp lk!panic; g; bl; q"), stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    end = time.monotonic() + 60
+    while inner.memory(pa) == before and time.monotonic() < end:
+        time.sleep(0.5)
+    tap.ok(inner.goes_on(), "it runs with a breakpoint in", p.poll())
+    p.send_signal(signal.SIGINT)
+    out = p.communicate(timeout=60)[0]
+    tap.ok("Interrupted" in out and "lk!panic" in out, "and is interrupted", out)
+    tap.ok(inner.goes_on() and inner.memory(pa) == before, "and left as it was")
+
+
+def killed(g, inner, pa, before):
+    p = subprocess.Popen(inner.argv("-c", "bp lk!panic; .echo READY; .sleep 0n60000"), stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in p.stdout:
+        if line.startswith("READY"):
+            break
+    tap.equal((inner.memory(pa) or [0])[0], 0xcc, "a session that stands, with its int3")
+    p.kill()
+    p.wait()
+    tap.ok(inner.goes_on(), "SIGKILL: the inner guest goes on")
+    tap.equal(inner.memory(pa), before, "SIGKILL: its text is as before")
+
+
+where = tempfile.mkdtemp(prefix="xkd-inner.")
+try:
+    more = os.path.join(where, "inner.gz")
+    subprocess.run([os.path.join(HERE, "mkinner"), kernel, more], check=True)
+    # An interrupt of its own: QEMU does not join the lines of ports that share one.
+    with Guest("--append", "xkd.novm", "--mem", "1024", "--initrd", more,
+               "--qemu", "-chardev", "--qemu", f"socket,id=inner,path={where}/inner.sock,server=on,wait=off",
+               "--qemu", "-device", "--qemu", "isa-serial,chardev=inner,iobase=0x3e8,irq=5,index=2") as guest:
+        os.unlink(more)
+        it = Inner(guest, where)
+        if tap.ok(it.ticks(), "the inner guest runs", guest.ask("cat /tmp/inner.err; tail -n 20 /tmp/inner.log")):
+            at = it.base() + offset("panic")
+            was = session(guest, it, at)
+            interrupted(it, at, was)
+            killed(guest, it, at, was)
+finally:
+    shutil.rmtree(where, ignore_errors=True)
+tap.done()
