@@ -35,6 +35,13 @@ static enum xkd_rc introduce(struct xkd_rsp *r, struct xkd_err *err)
 				 r->link.peer, r->arch);
 	if (rc == XKD_OK)
 		rc = xkd_rsp_threads(r, err);
+	if (rc == XKD_OK) {
+		struct xkd_event ev = { .kind = XKD_EV_STOPPED, .exc = -1 };
+
+		rc = xkd_rsp_settle(r, &ev, err);
+		r->stop_known = ev.has_cpu;
+		r->stop_id = ev.cpu_id;
+	}
 	return rc;
 }
 
@@ -52,7 +59,7 @@ static enum xkd_rc rsp_open(const struct xkd_be_open *o, struct xkd_backend **be
 	r->keeper = (struct xkd_keeper){ .fd = -1, .pid = -1 };
 	r->has_binary_write = r->has_p = -1;
 	r->packet_size = XKD_RSP_SMALL_PACKET;
-	r->profile = xkd_rsp_profile_find(false, "");
+	r->profile = xkd_rsp_profile_find(false, "x", "", "");
 	xkd_pkt_init(&r->in);
 	xkd_buf_init(&r->out);
 	xkd_buf_init(&r->reply);
@@ -187,6 +194,8 @@ static enum xkd_rc rsp_hint(struct xkd_backend *be, const char *key, struct xkd_
 		xkd_buf_str(val, r->arch);
 	else if (!strcmp(key, "peer"))
 		xkd_buf_str(val, r->link.peer);
+	else if (!strcmp(key, "stop-cpu") && r->stop_known)
+		xkd_buf_printf(val, "%llu", (unsigned long long)r->stop_id);
 	else if (!strcmp(key, "program"))
 		return xkd_rsp_program(r, val, err);
 	else

@@ -324,7 +324,9 @@ static enum xkd_rc move(struct xkd_backend *be, enum xkd_mspace ms, uint64_t cpu
 	if (x.phys && !xkd_rsp_thread(r, cpu_id))
 		cpu_id = r->threads[0].id;
 	rc = xkd_rsp_select(r, cpu_id, err);
-	if (rc == XKD_OK) {
+	if (rc == XKD_OK && r->profile->careful) {
+		rc = xkd_rsp_careful(r, iov, n, write, err);
+	} else if (rc == XKD_OK) {
 		x.caps = xkd_calloc(n, sizeof(*x.caps));
 		xkd_buf_init(&x.text);
 		rc = run(&x, err);

@@ -132,6 +132,7 @@ void xkd_rsp_take_g(const struct xkd_rsp *r, const char *s, size_t len, struct x
 		blob->avail[i] = xkd_rsp_unhex(s + at, 2 * (size_t)d->bytes, blob->bytes + d->off,
 					       d->bytes, &n);
 	}
+	xkd_rsp_mend_g(r, blob);
 }
 
 static enum xkd_rc ask_g(struct xkd_rsp *r, uint64_t cpu_id, struct xkd_err *err)

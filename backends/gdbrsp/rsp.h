@@ -24,6 +24,11 @@ struct xkd_rsp_profile {
 	bool stray_pauses;  /* any byte while it runs stops it and is swallowed */
 	bool pipelines;	    /* answers queued packets in order and waits for no ack */
 	bool needs_other_c; /* every vCont must end in a default action */
+	bool shadow_cpus;   /* tasks are threads; CPUs are those with negative ids */
+	bool int3_behind;   /* stops at a software breakpoint with rip behind it */
+	bool rip_over;	    /* may tell rip + 1 */
+	bool careful;	    /* memory as in careful.c */
+	size_t packet_size; /* where it tells none; 0: XKD_RSP_SMALL_PACKET */
 };
 
 struct xkd_rsp_thread {
@@ -85,17 +90,24 @@ struct xkd_rsp {
 	/* threads */
 	struct xkd_rsp_thread *threads;
 	size_t nthreads;
+	bool stop_known; /* found at the connect: the CPU that stopped */
+	uint64_t stop_id;
 	bool threads_fresh;
 	uint64_t hg; /* the thread chosen by Hg */
 	bool has_hg;
+	bool has_hc; /* a thread was chosen for c and s */
 
 	/* registers */
 	struct xkd_regdesc descs[XKD_REGS_MAX];
 	struct xkd_rsp_reg regs[XKD_REGS_MAX];
 	struct xkd_reglayout layout;
 	size_t g_bytes; /* of the blob that come from g */
+	unsigned rip_over; /* by how much the stub's rip is too high at this stop */
 
 	/* memory */
+	uint8_t stale[16]; /* careful.c */
+	size_t nstale;
+	uint64_t rip; /* of the CPU at this stop, where rip_over is looked at */
 	bool phys_unsure; /* PhyMemMode may have been left on */
 	struct xkd_be_range *ram;
 	size_t nram;
@@ -179,7 +191,13 @@ enum xkd_rc xkd_rsp_xfer(struct xkd_rsp *r, const char *object, const char *anne
 /* The hint "program" (include/xkd/backend.h); NOTFOUND where the stub serves none. */
 enum xkd_rc xkd_rsp_program(struct xkd_rsp *r, struct xkd_buf *val, struct xkd_err *err) XKD_MUST;
 /* profile.c */
-const struct xkd_rsp_profile *xkd_rsp_profile_find(bool qemu, const char *supported);
+/* qc, threads: the answers to qC and qfThreadInfo, "" where not asked. */
+const struct xkd_rsp_profile *xkd_rsp_profile_find(bool qemu, const char *supported, const char *qc,
+						   const char *threads);
+/* quirks.c: after a stop, what the profile says must be looked at: which CPU it was, its rip. */
+enum xkd_rc xkd_rsp_settle(struct xkd_rsp *r, struct xkd_event *ev, struct xkd_err *err) XKD_MUST;
+/* rip in registers just read. */
+void xkd_rsp_mend_g(const struct xkd_rsp *r, struct xkd_regblob *blob);
 
 /* thread.c */
 /* 01, p01.01, -1, ffffffffffffffff; the id, where it ends. False when it is none. */
@@ -217,6 +235,9 @@ enum xkd_rc xkd_rsp_readv(struct xkd_backend *be, enum xkd_mspace ms, uint64_t c
 			  struct xkd_iov *iov, size_t n, struct xkd_err *err);
 enum xkd_rc xkd_rsp_writev(struct xkd_backend *be, enum xkd_mspace ms, uint64_t cpu_id,
 			   struct xkd_iov *iov, size_t n, struct xkd_err *err);
+/* careful.c: elements as readv and writev have them, virtual. */
+enum xkd_rc xkd_rsp_careful(struct xkd_rsp *r, struct xkd_iov *iov, size_t n, bool write,
+			    struct xkd_err *err) XKD_MUST;
 /* memmap.c */
 enum xkd_rc xkd_rsp_memmap(struct xkd_backend *be, struct xkd_be_range *out, size_t max, size_t *n,
 			   struct xkd_err *err);

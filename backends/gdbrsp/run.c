@@ -97,6 +97,8 @@ static void parse_stop(struct xkd_rsp *r, const char *s, size_t n, struct xkd_ev
 				  end - (size_t)(colon - s) - 1);
 		at = end + 1;
 	}
+	if (r->profile->shadow_cpus)
+		ev->has_cpu = false; /* a task's number; settled later */
 	if (ev->reason == XKD_STOP_UNKNOWN)
 		ev->reason = by_signal(r, ev);
 	/* No thread named: with one CPU there is no doubt. */
@@ -172,6 +174,15 @@ static bool pop_event(struct xkd_rsp *r, struct xkd_event *ev)
 	return true;
 }
 
+static void lost(struct xkd_rsp *r, const struct xkd_err *e, enum xkd_rc rc, struct xkd_event *ev,
+		 struct xkd_err *err)
+{
+	*ev = (struct xkd_event){ .kind = XKD_EV_LOST, .exc = -1 };
+	snprintf(ev->text, sizeof(ev->text), "%.255s", e->msg);
+	(void)xkd_err_set(err, rc, "%s", e->msg);
+	r->running = false;
+}
+
 enum xkd_rc xkd_rsp_next_event(struct xkd_backend *be, struct xkd_event *ev, struct xkd_err *err)
 {
 	struct xkd_rsp *r = xkd_rsp(be);
@@ -185,10 +196,7 @@ enum xkd_rc xkd_rsp_next_event(struct xkd_backend *be, struct xkd_event *ev, str
 		if (rc == XKD_TIMEOUT)
 			return XKD_OK;
 		if (rc != XKD_OK) {
-			*ev = (struct xkd_event){ .kind = XKD_EV_LOST, .exc = -1 };
-			snprintf(ev->text, sizeof(ev->text), "%.255s", e.msg);
-			(void)xkd_err_set(err, rc, "%s", e.msg);
-			r->running = false;
+			lost(r, &e, rc, ev, err);
 			return XKD_OK;
 		}
 		/* Unasked-for while it stands: only the echo of a Ctrl-C or an answer owed. */
@@ -198,8 +206,13 @@ enum xkd_rc xkd_rsp_next_event(struct xkd_backend *be, struct xkd_event *ev, str
 				r->owed--;
 			continue;
 		}
-		if (parse_event(r, ev))
+		if (!parse_event(r, ev))
+			continue;
+		rc = xkd_rsp_settle(r, ev, &e);
+		if (rc == XKD_OK)
 			return XKD_OK;
+		lost(r, &e, rc, ev, err);
+		return XKD_OK;
 	}
 	return XKD_OK;
 }
@@ -279,8 +292,14 @@ static enum xkd_rc bare(struct xkd_rsp *r, const struct xkd_resume *res,
 	if (!act_letters[act])
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot hold single CPUs",
 				   r->link.peer);
-	if (t && t->text[0])
+	if (t && t->text[0]) {
 		rc = xkd_rsp_askf(r, err, "Hc%s", t->text);
+		r->has_hc = rc == XKD_OK;
+	} else if (r->has_hc) {
+		/* what was stepped before need not be what stopped now */
+		rc = xkd_rsp_askf(r, err, "Hc0");
+		r->has_hc = rc != XKD_OK;
+	}
 	xkd_buf_ch(b, act_letters[act]);
 	return rc;
 }

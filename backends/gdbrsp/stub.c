@@ -109,6 +109,28 @@ static enum xkd_rc ask_qemu(struct xkd_rsp *r, bool *qemu, struct xkd_err *err)
 	return XKD_OK;
 }
 
+/* Stubs without features are known by how they answer what all are asked. */
+static enum xkd_rc choose_profile(struct xkd_rsp *r, bool qemu, const char *supported,
+				  struct xkd_err *err)
+{
+	char qc[64] = "", threads[64] = "";
+	enum xkd_rc rc = XKD_OK;
+
+	if (!qemu && !*supported) {
+		rc = xkd_rsp_ask(r, "qC", 2, err);
+		if (rc == XKD_OK)
+			snprintf(qc, sizeof(qc), "%.40s", r->reply.s ? r->reply.s : "");
+		if (rc == XKD_OK)
+			rc = xkd_rsp_ask(r, "qfThreadInfo", 12, err);
+		if (rc == XKD_OK)
+			snprintf(threads, sizeof(threads), "%.40s", r->reply.s ? r->reply.s : "");
+	}
+	r->profile = xkd_rsp_profile_find(qemu, supported, qc, threads);
+	if (r->profile->packet_size && !strstr(supported, "PacketSize="))
+		r->packet_size = r->profile->packet_size;
+	return rc;
+}
+
 /* What was going on before. QEMU pauses when a client connects and tells nobody what it did before,
  * save that it never ran; so a paused QEMU is taken for one that ran. */
 static enum xkd_rc ask_status(struct xkd_rsp *r, struct xkd_err *err)
@@ -159,7 +181,7 @@ enum xkd_rc xkd_rsp_handshake(struct xkd_rsp *r, struct xkd_err *err)
 	bool qemu = false;
 	enum xkd_rc rc;
 
-	r->profile = xkd_rsp_profile_find(false, "");
+	r->profile = xkd_rsp_profile_find(false, "x", "", "");
 	/* A stub on a serial line has seen nobody connect: QEMU takes one byte for the ack of its
 	 * last answer, and the next one stops it and is lost. A stub that waits passes over acks. */
 	r->acks = 2;
@@ -177,8 +199,9 @@ enum xkd_rc xkd_rsp_handshake(struct xkd_rsp *r, struct xkd_err *err)
 	rc = ask_qemu(r, &qemu, err);
 	if (rc != XKD_OK)
 		return rc;
-	r->profile = xkd_rsp_profile_find(qemu, supported);
-	rc = ask_status(r, err);
+	rc = choose_profile(r, qemu, supported, err);
+	if (rc == XKD_OK)
+		rc = ask_status(r, err);
 	if (rc == XKD_OK)
 		rc = ask_vcont(r, err);
 	return rc;

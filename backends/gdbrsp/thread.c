@@ -69,7 +69,12 @@ static bool add_list(struct xkd_rsp *r, const char *s, size_t n)
 		uint64_t id;
 		size_t used;
 
-		if (!xkd_rsp_thread_parse(s, n, &id, &used) || !add_thread(r, s, used, id))
+		if (!xkd_rsp_thread_parse(s, n, &id, &used))
+			return false;
+		/* kgdb: a task, which the engine finds by itself */
+		if (r->profile->shadow_cpus && id < 0xffff0000)
+			return false;
+		if (!add_thread(r, s, used, id))
 			return false;
 		s += used;
 		n -= used;

@@ -88,6 +88,20 @@ static void read_ram(struct xkd_target *t)
 		*xkd_vec_push(&t->ram) = r[i];
 }
 
+/* Which CPU brought a target found stopped to its stop, where the backend knows. */
+static void read_stop_cpu(struct xkd_target *t)
+{
+	struct xkd_buf id = XKD_BUF_INIT;
+	struct xkd_err ignored;
+	uint64_t v;
+	int cpu;
+
+	if (t->be->ops->hint && !t->be->ops->hint(t->be, "stop-cpu", &id, &ignored) &&
+	    xkd_parse_u64(id.s, 10, &v) && (cpu = xkd_target_cpu_by_id(t, v)) >= 0)
+		t->stop_cpu = cpu;
+	xkd_buf_fini(&id);
+}
+
 enum xkd_rc xkd_target_open(const struct xkd_backend_ops *ops, const struct xkd_be_open *o,
 			    struct xkd_target **out, struct xkd_err *err)
 {
@@ -111,6 +125,7 @@ enum xkd_rc xkd_target_open(const struct xkd_backend_ops *ops, const struct xkd_
 	t->found = ops->found(t->be);
 	read_ram(t);
 	rc = read_cpus(t, err);
+	read_stop_cpu(t);
 	if (rc) {
 		(void)!xkd_target_close(t, false, &ignored);
 		return rc;

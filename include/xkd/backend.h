@@ -198,7 +198,8 @@ struct xkd_backend_ops {
 			      unsigned size, struct xkd_err *err);
 	enum xkd_rc (*bp_del)(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
 			      unsigned size, struct xkd_err *err);
-	/* What the backend knows beforehand: "vmcoreinfo", "build-id". NOTFOUND is ordinary. "program": a
+	/* What the backend knows beforehand: "vmcoreinfo", "build-id". NOTFOUND is ordinary. "stop-cpu":
+	 * the id of the CPU that stopped, of a target found so. "program": a
 	 * user program's files, a line each: "entry HEX PATH" (where its entry point lies), "slide HEX
 	 * PATH" (how far from where it was linked). */
 	enum xkd_rc (*hint)(struct xkd_backend *be, const char *key, struct xkd_buf *val,

@@ -67,7 +67,7 @@ class Inner:
     def argv(self, *args):
         return [xkd(), "-k", f"gdb:{self.where}/inner.sock", "-y", kernel, *args]
 
-    def xkd(self, lines, timeout=100):
+    def xkd(self, lines, timeout=200):
         path = os.path.join(self.where, "script.xkd")
         with open(path, "w") as f:
             f.write("\n".join(lines) + "\n")

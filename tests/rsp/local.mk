@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/rsp/arm.rsp \
 	tests/rsp/bad-xml.rsp \
 	tests/rsp/binary.rsp \
+	tests/rsp/bochs.rsp \
 	tests/rsp/breakpoints.rsp \
 	tests/rsp/cancel.rsp \
 	tests/rsp/damage.rsp \
@@ -26,6 +27,7 @@ EXTRA_DIST += \
 	tests/rsp/flood.rsp \
 	tests/rsp/gone.rsp \
 	tests/rsp/hang.rsp \
+	tests/rsp/kgdb.rsp \
 	tests/rsp/late.rsp \
 	tests/rsp/late-queue.rsp \
 	tests/rsp/leave-halted.rsp \

@@ -202,12 +202,15 @@ static void check_kinds(void)
 	ok(xkd_rsp_is_stop("S05", 3) && xkd_rsp_is_stop("T05thread:01;", 13), "stops");
 	ok(!xkd_rsp_is_stop("S0", 2) && !xkd_rsp_is_stop("Txx", 3), "no stops");
 	ok(xkd_rsp_is_output("O414a", 5) && !xkd_rsp_is_output("OK", 2), "output and OK");
-	is_str(xkd_rsp_profile_find(true, "PacketSize=1000")->name, "qemu", "QEMU");
-	is_str(xkd_rsp_profile_find(false, "")->name, "plain", "no features");
-	is_str(xkd_rsp_profile_find(false, "PacketSize=1000;vContSupported+;QStartNoAckMode+")
+	is_str(xkd_rsp_profile_find(true, "PacketSize=1000", "", "")->name, "qemu", "QEMU");
+	is_str(xkd_rsp_profile_find(false, "", "", "")->name, "plain", "no features");
+	is_str(xkd_rsp_profile_find(false, "PacketSize=1000;vContSupported+;QStartNoAckMode+", "", "")
 		       ->name,
 	       "gdbstub-rs", "the gdbstub crate");
-	is_str(xkd_rsp_profile_find(false, "PacketSize=fff")->name, "unknown", "anything else");
+	is_str(xkd_rsp_profile_find(false, "", "QC01", "mfffffffe,fffffffd,01")->name, "kgdb", "kgdb");
+	is_str(xkd_rsp_profile_find(false, "", "0000000000000001", "")->name, "bochs", "Bochs");
+	is_str(xkd_rsp_profile_find(false, "", "QC01", "m01,02")->name, "plain", "tasks alone");
+	is_str(xkd_rsp_profile_find(false, "PacketSize=fff", "", "")->name, "unknown", "anything else");
 }
 
 int main(void)

@@ -86,6 +86,61 @@ static void check_plain(struct peer *p)
 	free(b);
 }
 
+static void check_kgdb(struct peer *p)
+{
+	struct xkd_regblob *b = xkd_calloc(1, sizeof(*b));
+	struct xkd_buf val = XKD_BUF_INIT;
+	static uint8_t mem[512];
+	struct xkd_event ev;
+	struct xkd_iov v;
+
+	ok(p->ncpus == 2 && !strcmp(p->cpus[1].label, "shadowCPU1"), "CPUs are no tasks");
+	ok(!xkd_gdbrsp_ops.hint(p->be, "stop-cpu", &val, &p->err) && !strcmp(val.s, "4294967293"),
+	   "the CPU that stopped");
+	ok(xkd_gdbrsp_ops.caps(p->be) & XKD_CAP_STEP_HOLD, "a step holds the others");
+	v = get_mem(p, XKD_MS_VIRT, 0xffffffff81000000, mem, 512);
+	ok(v.rc == XKD_OK && mem[0x1ef] == 0x90 && mem[0x1f0] == 0x91, "memory in big pieces");
+	ok(add(p, XKD_BP_SW, 0xffffffff81001000, 1) == XKD_OK && go(p) == XKD_OK, "a breakpoint");
+	ev = next_event(p);
+	ok(ev.reason == XKD_STOP_BP && ev.has_cpu && ev.cpu_id == 0xfffffffd,
+	   "hit by a CPU, not by a task");
+	ok(get_regs(p, 1, XKD_RG_INT, b) == XKD_OK, "registers");
+	is_u64(reg_of(p, b, "rip"), 0xffffffff81001000, "rip is put back to it");
+	ok(xkd_gdbrsp_ops.bp_del(p->be, XKD_BP_SW, 0xffffffff81001000, 1, &p->err) == XKD_OK &&
+		   step(p, 1, XKD_ACT_HOLD, false) == XKD_OK,
+	   "a step");
+	ev = next_event(p);
+	ok(ev.reason == XKD_STOP_STEP && ev.cpu_id == 0xfffffffd, "of that CPU");
+	ok(go(p) == XKD_OK && next_event(p).cpu_id == 0xfffffffe, "on, to another CPU's stop");
+	leave(p, true);
+	xkd_buf_fini(&val);
+	free(b);
+}
+
+static void check_bochs(struct peer *p)
+{
+	struct xkd_regblob *b = xkd_calloc(1, sizeof(*b));
+	uint8_t mem[4];
+	struct xkd_iov v;
+
+	ok(p->ncpus == 1, "one CPU");
+	v = get_mem(p, XKD_MS_VIRT, 0x9000, mem, 4);
+	ok(v.rc == XKD_OK && mem[3] == 4, "memory");
+	ok(get_mem(p, XKD_MS_VIRT, 0xa000, mem, 4).rc == XKD_OK && mem[0] == 0x11, "more");
+	v = get_mem(p, XKD_MS_VIRT, 0xafff, mem, 2);
+	ok(v.rc == XKD_OK && mem[0] == 0x55 && mem[1] == 0x66, "across pages");
+	v = get_mem(p, XKD_MS_VIRT, 0xdead0000, mem, 4);
+	ok(v.rc == XKD_NOTMAPPED && !v.done, "none is none, not what was read before");
+	ok(put_mem(p, XKD_MS_VIRT, 0x9000, "\xcc", 1).rc == XKD_OK, "a byte 0xcc is written");
+	ok(add(p, XKD_BP_SW, 0x7c50, 1) == XKD_OK && go(p) == XKD_OK &&
+		   next_event(p).reason == XKD_STOP_BP,
+	   "a breakpoint");
+	ok(get_regs(p, 0, XKD_RG_INT, b) == XKD_OK, "registers");
+	is_u64(reg_of(p, b, "rip"), 0x7c50, "rip, though it tells one more");
+	leave(p, true);
+	free(b);
+}
+
 static void check_noack(struct peer *p)
 {
 	uint8_t a[8], b[8], c[8];
@@ -514,6 +569,8 @@ static const struct {
 } scripts[] = {
 	{ "qemu72", XKD_OK, 0, check_qemu72 },
 	{ "plain", XKD_OK, 0, check_plain },
+	{ "kgdb", XKD_OK, 0, check_kgdb },
+	{ "bochs", XKD_OK, 0, check_bochs },
 	{ "noack", XKD_OK, 0, check_noack },
 	{ "registers", XKD_OK, 0, check_registers },
 	{ "runs", XKD_OK, 0, check_runs },
