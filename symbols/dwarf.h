@@ -102,11 +102,13 @@ enum xkd_rc xkd_dwarf_call_value(struct xkd_dwarf *d, const struct xkd_dcall *ca
 /* The functions that a function ends with a jump to. */
 struct xkd_dtail {
 	uint64_t die, origin; /* as referred to; the last one along abstract_origin */
+	uint64_t site;	      /* the entry of the call */
 	const char *name;
 	bool external;
 };
 struct xkd_dtails {
-	struct xkd_dtail self;
+	uint64_t cu;
+	struct xkd_dtail self; /* no site */
 	struct xkd_dtail to[32];
 	size_t n;
 	bool complete; /* the debug info claims to list every such call */

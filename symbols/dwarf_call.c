@@ -199,7 +199,8 @@ static bool note_tail(struct visit *v, Dwarf_Die site, const struct attrs *at)
 		t->more = true;
 		return false;
 	}
-	name_target(v->d, origin, &t->to[t->n++]);
+	name_target(v->d, origin, &t->to[t->n]);
+	t->to[t->n++].site = xkd_dw_off(site);
 	return true;
 }
 
@@ -224,6 +225,7 @@ enum xkd_rc xkd_dwarf_tail_calls(struct xkd_dwarf *d, uint64_t iaddr, struct xkd
 			d,
 			xkd_err_addr(err, XKD_NOTFOUND, iaddr, "no function covers this address"),
 			err);
+	tails->cu = u->off;
 	name_target(d, off, &tails->self);
 	tails->complete = xkd_dw_flag(d, die, DW_AT_call_all_calls) ||
 			  xkd_dw_flag(d, die, DW_AT_call_all_source_calls) ||

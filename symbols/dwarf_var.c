@@ -19,7 +19,8 @@ struct collect {
 	uint64_t iaddr;
 	XKD_VEC(struct found) params;
 	XKD_VEC(struct found) locals;
-	struct xkd_map seen; /* originals that were met */
+	struct xkd_map seen;   /* originals that were met */
+	struct xkd_map blocks; /* originals of this copy's blocks, in scope or not */
 };
 
 /* A number, or the bytes of an object. */
@@ -149,17 +150,41 @@ static bool codeless(struct collect *c, Dwarf_Die die)
 	       !xkd_dw_has(c->d, die, DW_AT_ranges);
 }
 
-/* kid and its siblings. */
+/* The original has it in a block that this copy has not at all: what has an address of its own there
+ * (a static) is nevertheless in the kernel. */
+static bool lost_block(struct collect *c, Dwarf_Die die)
+{
+	return xkd_dw_tag(die) == DW_TAG_lexical_block &&
+	       !xkd_map_get(&c->blocks, xkd_dw_origin(c->d, die));
+}
+
+/* kid and its siblings; depth counts blocks of the same scope. */
 static void add_kids(struct collect *c, Dwarf_Die kid, const struct xkd_dw_range *scope,
 		     bool from_origin, int depth)
 {
 	for (; kid; kid = xkd_dw_next(c->d, kid)) {
 		unsigned tag = xkd_dw_tag(kid);
 
-		if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable)
-			add_var(c, kid, scope, from_origin);
-		else if (!from_origin && depth < XKD_DW_BLOCKS && codeless(c, kid))
-			add_kids(c, xkd_dw_child(c->d, kid), scope, false, depth + 1);
+		if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable) {
+			if (!from_origin || !depth || xkd_dw_has(c->d, kid, DW_AT_location))
+				add_var(c, kid, scope, from_origin);
+		} else if (depth < XKD_DW_BLOCKS &&
+			   (from_origin ? lost_block(c, kid) : codeless(c, kid))) {
+			add_kids(c, xkd_dw_child(c->d, kid), scope, from_origin, depth + 1);
+		}
+	}
+}
+
+/* The originals of all blocks below an entry, not those of functions inlined there. */
+static void note_blocks(struct collect *c, Dwarf_Die die, int depth)
+{
+	Dwarf_Die kid = xkd_dw_child(c->d, die);
+
+	for (; kid; kid = xkd_dw_next(c->d, kid)) {
+		if (xkd_dw_tag(kid) != DW_TAG_lexical_block || depth >= XKD_DW_BLOCKS)
+			continue;
+		xkd_map_put(&c->blocks, xkd_dw_origin(c->d, kid), c);
+		note_blocks(c, kid, depth + 1);
 	}
 }
 
@@ -228,6 +253,8 @@ enum xkd_rc xkd_dwarf_vars(struct xkd_dwarf *d, const struct xkd_dfunc *f, uint6
 					      (unsigned long long)f->die),
 				  err);
 	xkd_map_init_u64(&c.seen);
+	xkd_map_init_u64(&c.blocks);
+	note_blocks(&c, die, 0);
 	for (int depth = 0; die && depth < XKD_DW_BLOCKS; depth++) {
 		add_level(&c, die, &scope);
 		die = inner_block(&c, die, &scope);
@@ -239,6 +266,7 @@ enum xkd_rc xkd_dwarf_vars(struct xkd_dwarf *d, const struct xkd_dfunc *f, uint6
 	xkd_vec_fini(&c.params);
 	xkd_vec_fini(&c.locals);
 	xkd_map_fini(&c.seen);
+	xkd_map_fini(&c.blocks);
 	return rc;
 }
 

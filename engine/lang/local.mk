@@ -12,3 +12,4 @@ libxkd_a_SOURCES += \
 libxkd_a_SOURCES += engine/lang/prog.c engine/lang/prog.h
 libxkd_a_SOURCES += engine/lang/known.c
 libxkd_a_SOURCES += engine/lang/source.c
+libxkd_a_SOURCES += engine/lang/location_tail.c engine/lang/location_tail.h

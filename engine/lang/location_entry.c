@@ -1,16 +1,17 @@
 /* Values as they were when the function was entered (DW_OP_entry_value, DW_OP_GNU_parameter_ref):
  * what the caller's debug info says it passed at the call, calculated in the caller's frame.
  * Invariants: the call must be proved to have been to this very function, by the instruction before
- * the return address or by the call's own target; a function that may have been entered again by a
- * jump (a tail call) tells nothing. The caller's registers are those that the unwinder knows: what
- * a call does not keep is not used. */
+ * the return address or by the call's own target, or to one from which a single way of jumps (tail
+ * calls) leads here; a function that may have been entered again by a jump tells nothing. The caller's
+ * registers are those that the unwinder knows: what a call does not keep is not used. A function that
+ * left by a jump has no frame any more: what calls keep is its caller's again, and so is the CFA. */
 #include "base/str.h"
 #include "engine/lang/location_int.h"
+#include "engine/lang/location_tail.h"
 #include "engine/lang/unwind_step.h"
 #include <stdio.h>
 #include <string.h>
 
-#define REACH_MAX 96 /* functions looked at for a way back by tail calls */
 #define INSN_MAX 15
 
 struct xkd_caller {
@@ -105,8 +106,10 @@ static bool is_thunk(struct xkd_target *t, uint64_t addr)
 	return !xkd_sym_at(t, addr, &sym, NULL) && strstr(sym.name, "indirect_thunk");
 }
 
-/* Was it this function that was called, and not another one that went on here by a jump? */
-static bool proved(struct xkd_caller *c, const struct xkd_ctx *ctx, uint64_t entry)
+/* Was it this function that was called, and not another one that went on here by a jump? *by_jump: then
+ * it was that one; 0 where it is not known. */
+static bool proved(struct xkd_caller *c, const struct xkd_ctx *ctx, uint64_t entry,
+		   uint64_t *by_jump)
 {
 	struct xkd_buf name = XKD_BUF_INIT;
 	struct xkd_lval at;
@@ -114,6 +117,7 @@ static bool proved(struct xkd_caller *c, const struct xkd_ctx *ctx, uint64_t ent
 	bool direct = direct_target(&c->ctx, c->call.ret, entry, &target);
 	char why[128];
 
+	*by_jump = 0;
 	if (direct && (target == entry || through_jumps(ctx, target) == entry))
 		return true;
 	if (c->call.target && c->call.target_len &&
@@ -121,102 +125,13 @@ static bool proved(struct xkd_caller *c, const struct xkd_ctx *ctx, uint64_t ent
 	    (uint64_t)at.v == entry)
 		return true;
 	if (direct && !is_thunk(ctx->t, target)) {
+		*by_jump = through_jumps(ctx, target);
 		xkd_sym_format(ctx->t, target, &name);
 		no(c, "at entry: came by a tail call from %.70s", name.s);
 	} else {
 		no(c, "at entry: called through a pointer, perhaps by way of a tail call");
 	}
 	xkd_buf_fini(&name);
-	return false;
-}
-
-/* ---- tail calls ---- */
-
-struct reach {
-	const struct xkd_ctx *ctx;
-	struct xkd_dtail self;
-	struct xkd_dwarf *self_dwarf;
-	struct {
-		struct xkd_module *mod;
-		uint64_t iaddr;
-	} f[REACH_MAX];
-	size_t n;
-};
-
-/* False: no more room. */
-static bool add(struct reach *r, struct xkd_module *mod, uint64_t iaddr)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (r->f[i].mod == mod && r->f[i].iaddr == iaddr)
-			return true;
-	if (r->n == REACH_MAX)
-		return false;
-	r->f[r->n].mod = mod;
-	r->f[r->n++].iaddr = iaddr;
-	return true;
-}
-
-static bool add_named(struct reach *r, struct xkd_module *mod, const char *name)
-{
-	struct xkd_symref sym;
-	char full[256];
-	uint64_t iaddr;
-
-	snprintf(full, sizeof(full), "%s!%s", mod->name, name);
-	if (xkd_sym_named(r->ctx->t, full, &sym, NULL) &&
-	    xkd_sym_named(r->ctx->t, name, &sym, NULL))
-		return false;
-	return xkd_module_to_image(sym.mod, sym.addr, &iaddr) && add(r, sym.mod, iaddr);
-}
-
-/* The functions a tail call may mean; false: it may lead anywhere, or back. */
-static bool follow(struct reach *r, struct xkd_module *mod, struct xkd_dwarf *d,
-		   const struct xkd_dtail *to)
-{
-	uint64_t at[8];
-	size_t n = 0;
-
-	if ((d == r->self_dwarf && to->origin == r->self.origin) ||
-	    (to->external && r->self.external && to->name && r->self.name &&
-	     !strcmp(to->name, r->self.name)))
-		return false;
-	if (xkd_dwarf_func_entries(d, to->die, at, XKD_COUNT(at), &n, NULL) || n == XKD_COUNT(at))
-		return false;
-	if (!n)
-		return to->name && add_named(r, mod, to->name);
-	while (n--)
-		if (!add(r, mod, at[n]))
-			return false;
-	return true;
-}
-
-/* May the function at pc come to its own entry again by tail calls? Assembly is taken not to: it
- * has no calls described, and none of the kernel's jumps back into C. */
-static bool reenters(const struct xkd_ctx *ctx, struct xkd_module *mod, uint64_t iaddr)
-{
-	struct reach r = { .ctx = ctx };
-	struct xkd_dtails tails;
-
-	add(&r, mod, iaddr);
-	for (size_t i = 0; i < r.n; i++) {
-		struct xkd_types *btf;
-		struct xkd_dwarf *d;
-		enum xkd_rc rc;
-
-		xkd_mod_providers(ctx->t, r.f[i].mod, &btf, &d);
-		rc = d ? xkd_dwarf_tail_calls(d, r.f[i].iaddr, &tails, NULL) : XKD_BADDATA;
-		if (rc == XKD_NOTFOUND && i)
-			continue;
-		if (rc || tails.unknown || tails.more || !tails.complete)
-			return true;
-		if (!i) {
-			r.self = tails.self;
-			r.self_dwarf = d;
-		}
-		for (size_t k = 0; k < tails.n; k++)
-			if (!follow(&r, r.f[i].mod, d, &tails.to[k]))
-				return true;
-	}
 	return false;
 }
 
@@ -271,6 +186,48 @@ static bool find_call(struct xkd_caller *c, const struct xkd_locenv *env)
 	return true;
 }
 
+/* The functions between the one that was called and this one become callers, the last of them c. */
+static bool take_way(struct xkd_caller *c, const struct xkd_tail_way *way)
+{
+	for (size_t i = 0; i < way->n; i++) {
+		struct xkd_caller *outer = XKD_NEW(c->arena, struct xkd_caller);
+
+		if (c->env.depth + 1 >= XKD_LOC_DEPTH) {
+			no(c, "at entry: came by too many tail calls");
+			return false;
+		}
+		*outer = *c;
+		outer->env.ctx = &outer->ctx;
+		outer->called = true;
+		c->ctx.cfa = c->cfa;
+		c->call = (struct xkd_dcall){ .die = way->step[i].site, .cu = way->step[i].cu };
+		c->env = (struct xkd_locenv){ .ctx = &c->ctx,
+					      .depth = outer->env.depth + 1,
+					      .is_caller = true,
+					      .mod = way->step[i].mod,
+					      .dwarf = way->step[i].dwarf,
+					      .cu = way->step[i].cu,
+					      .caller = outer };
+		if (xkd_dwarf_frame_base(c->env.dwarf, way->step[i].iaddr, &c->env.fb,
+					 &c->env.fb_len, NULL))
+			c->env.fb = NULL;
+	}
+	return true;
+}
+
+/* The call is proved to be this function's, or to lead here by one way of jumps. */
+static bool led_here(struct xkd_caller *c, const struct xkd_locenv *env, uint64_t entry,
+		     uint64_t iaddr)
+{
+	struct xkd_tail_way way;
+	uint64_t by_jump;
+
+	if (proved(c, env->ctx, entry, &by_jump))
+		return true;
+	return by_jump && xkd_tail_way(env->ctx, by_jump, env->mod, iaddr, &way) &&
+	       take_way(c, &way);
+}
+
 static void find(struct xkd_caller *c, const struct xkd_locenv *env)
 {
 	const struct xkd_ctx *ctx = env->ctx;
@@ -284,9 +241,9 @@ static void find(struct xkd_caller *c, const struct xkd_locenv *env)
 		no(c, "at entry: where the function begins is not known");
 		return;
 	}
-	if (!proved(c, ctx, entry))
+	if (!led_here(c, env, entry, iaddr))
 		return;
-	if (reenters(ctx, env->mod, iaddr))
+	if (xkd_tail_reenters(ctx, env->mod, iaddr))
 		no(c, "at entry: the function may have come here again by a tail call");
 	else
 		c->called = true;

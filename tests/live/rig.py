@@ -151,6 +151,7 @@ class Guest:
     def __init__(self, *options, kernel=None):
         self.kernel = kernel or kernel_dir()
         self.options = options
+        self.symbols = [self.kernel]  # folders that xkd is told of
         self.dir = None
 
     def __enter__(self):
@@ -256,7 +257,8 @@ class Guest:
     # -- xkd against it
 
     def xkd_argv(self, *args):
-        return [xkd(), "-k", self.target, "-y", self.kernel, *args]
+        paths = [a for s in self.symbols for a in ("-y", s)]
+        return [xkd(), "-k", self.target, *paths, *args]
 
     def xkd(self, commands, timeout=120, options=()):
         """Runs commands in batch. A text for -c, a list for a script by -f.

@@ -7,11 +7,20 @@ import struct
 from files import run
 
 
+def relocations(path):
+    """{offset in .debug_frame: (section, offset there)} of a relocatable file's FDEs."""
+    text = run(["readelf", "-rW", path])
+    m = re.search(r"^Relocation section '\.rela\.debug_frame'.*\n((?:.*\S.*\n)*)", text, re.M)
+    return {int(f[0], 16): (f[4], int(f[6], 16)) for f in map(str.split, m[1].splitlines() if m else ())
+            if len(f) == 7 and f[2] == "R_X86_64_64"}
+
+
 class Covered:
-    def __init__(self, path):
-        """path: a linked file; what is relocatable has no addresses there yet."""
+    def __init__(self, path, section=None):
+        """path: a linked file; or a relocatable one, and the section whose offsets are asked for."""
         m = re.search(r"\] \.debug_frame +PROGBITS +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+) ",
                       run(["readelf", "-SW", path]))
+        moved = relocations(path) if section else {}
         ranges = []
         if m:
             with open(path, "rb") as f:
@@ -22,8 +31,11 @@ class Covered:
                 size, cie = struct.unpack_from("<II", data, at)
                 if size >= 0xfffffff0:
                     break
-                if cie != 0xffffffff and size >= 20:
-                    ranges.append(struct.unpack_from("<QQ", data, at + 8))
+                begin, length = struct.unpack_from("<QQ", data, at + 8)
+                where, begin = moved.get(at + 8, (None, begin))
+                # In a relocatable file a CIE's mark is there, an FDE's pointer may be a relocation's.
+                if cie != 0xffffffff and size >= 20 and where == section:
+                    ranges.append((begin, length))
                 at += 4 + size
         self.ranges = sorted(ranges)
         self.starts = [b for b, _ in self.ranges]

@@ -23,6 +23,13 @@ def functions(path, section=None):
     return found
 
 
+def functions_named(path, section=None):
+    """(name, address, size) of the functions of a file; of one section (its index) only, in a .ko."""
+    return [(f[7], int(f[1], 16), int(f[2], 0)) for f in map(str.split, run(["readelf", "-sW", path]).splitlines())
+            if len(f) >= 8 and f[3] == "FUNC" and f[6] != "UND" and (section is None or f[6] == section)
+            and int(f[2], 0) > 0]
+
+
 def symbols(path, names):
     """{name: address} of those names."""
     return {f[7]: int(f[1], 16) for f in map(str.split, run(["readelf", "-sW", path]).splitlines())

@@ -4,7 +4,7 @@ import re
 
 import rig
 import truth
-from files import run, section_index
+from files import functions_named, section_index
 
 # What the load's system calls are.
 CALLS = ("read|write|pread64|pwrite64|openat|close|newfstat(at)?|newstat|stat|newuname|times|getrusage|getrlimit|"
@@ -48,24 +48,17 @@ PARTS = {
 }
 
 
-def named(path, section=None):
-    """(name, address, size) of the functions of a file; of one section (its index) only, in a .ko."""
-    return [(f[7], int(f[1], 16), int(f[2], 0)) for f in map(str.split, run(["readelf", "-sW", path]).splitlines())
-            if len(f) >= 8 and f[3] == "FUNC" and f[6] != "UND" and (section is None or f[6] == section)
-            and int(f[2], 0) > 0]
-
-
 class Places:
     """Draws functions; one that was hit, or waited for in vain, is not drawn again."""
 
     def __init__(self, g, slide, etext):
         self.parts = {p: [] for p in PARTS}
-        found = [(n, a + slide, z) for n, a, z in named(rig.vmlinux(g.kernel)) if a + slide < etext]
+        found = [(n, a + slide, z) for n, a, z in functions_named(rig.vmlinux(g.kernel)) if a + slide < etext]
         for module in ("kvm", "kvm_amd"):
             text = dict(truth.sections(g, module)).get(".text")
             ko = rig.module_debug(g.kernel, module.replace("_", "[-_]"))
             if text and ko:
-                found += [(n, a + int(text, 16), z) for n, a, z in named(ko, section_index(ko, ".text"))]
+                found += [(n, a + int(text, 16), z) for n, a, z in functions_named(ko, section_index(ko, ".text"))]
         # The copy of a function's unlikely part is not run.
         found = sorted({f for f in found if ".cold" not in f[0]})
         for part, pattern in PARTS.items():

@@ -1,12 +1,16 @@
 """Questions to those who read a dump, taken while xkd sees the guest stopped, so that all look at
 the same bytes: every task's stack, function by function and line by line, and the values of
 parameters and locals in them (drgn); structs' sizes and offsets (drgn)."""
+import re
+
 import drgnpeer
 import reasons
 import stacks
 import truth
-from files import inline_places, pahole, same_place, symbols
+from files import pahole, symbols
+from mapped import Code
 from rig import answers, mark, vmlinux
+from stacks import kernel_frames
 from tally import Tally
 from xkdside import layout, stack, values
 
@@ -36,50 +40,88 @@ def run(g, commands, t):
 
 
 class Witness:
-    """Where the guest's kernel is, and the second witness of a line: addr2line, told of that."""
+    """Where the guest's kernel is, and what the files of its code say of an address."""
 
     def __init__(self, g):
-        self.vmlinux = vmlinux(g.kernel)
-        link = symbols(self.vmlinux, ("_text", "_etext"))
+        link = symbols(vmlinux(g.kernel), ("_text", "_etext"))
         bounds = truth.text_bounds(g)
         self.slide = bounds["_text"] - link["_text"]
         self.end = bounds["_etext"]
         self.image = bounds["_text"], truth.address(g, "_end")
+        self.code = Code(g, bounds["_text"], bounds["_etext"], link["_text"])
 
     def in_image(self, address):
         return self.image[0] <= address < self.image[1]
 
-    def vouch(self, frame, pc, innermost):
-        """True where addr2line has a frame's file and line at a pc of the kernel's."""
-        if pc > self.end or not frame["file"]:
-            return False
-        places = inline_places(self.vmlinux, pc - self.slide - (0 if innermost else 1))
-        return any(same_place(p, (frame["file"], frame["line"])) for p in places)
 
-
+# What xkd calls a frame through which an interrupt or exception came.
+INTERRUPTED = re.compile(r"interrupt|exception|nmi|trap", re.I)
 ENTRY = ("asm_", "entry_", "common_interrupt", "apic_timer_interrupt", "ret_from_", "error_entry")
+POP_RSP = b"\x5c"
 
 
-def slip(differ, mine, witness):
+def place_of(frame, frames):
+    return next(i for i, f in enumerate(frames) if f is frame)
+
+
+def end_slip(a, mine, theirs, witness):
+    """The reason why the peer's stack ends before xkd's frame a, or None."""
+    at = place_of(a, mine)
+    if any((f["name"] or "").startswith(ENTRY) for f in mine[max(at - 1, 0):at + 1]):
+        return reasons.GDB_ENDS
+    if 0 < at <= len(theirs) and witness.code.covered(theirs[at - 1]["pc"] - (at > 1)) is False:
+        return reasons.GDB_NO_CFI
+    if a["pc"] is not None and witness.code.bytes(a["pc"], 1) == POP_RSP:
+        return reasons.GDB_SWITCH
+    return None
+
+
+def line_slip(a, b, mine, witness):
+    """The reason why the peer has another line, or None."""
+    if witness.code.vouch(a["file"], a["line"], b["pc"] - (a["pc"] is not None)):
+        return reasons.GDB_ROW
+    inner = next((f for f in reversed(mine[:place_of(a, mine)]) if not f["inline"]), None)
+    if inner and INTERRUPTED.search(inner["notes"] or "") and witness.code.vouch(a["file"], a["line"], b["pc"]):
+        return reasons.GDB_CALLED
+    return None
+
+
+def name_slip(differ, mine, theirs, witness):
+    """The reason why the one difference is a name's, by the symbol table; or None."""
+    (why, a, b), *more = differ
+    if more or why != "name" or b["pc"] is None or a["pc"] not in (None, b["pc"]):
+        return None
+    names = {stacks.base(n) for n in witness.code.names(b["pc"] - (a["pc"] is not None))}
+    if stacks.base(a["name"]) not in names:
+        return None
+    return reasons.TWO_NAMES if stacks.base(b["name"]) in names else reasons.GDB_BLOCK
+
+
+def slip(differ, mine, theirs, witness):
     """The reason why all differences of a stack are gdb's, or None."""
     reason = None
     for why, a, b in differ:
-        if why == "length" and a and not b:
-            at = mine.index(a)
-            if not any((f["name"] or "").startswith(ENTRY) for f in mine[max(at - 1, 0):at + 1]):
-                return None
-            reason = reasons.GDB_ENDS
-        elif why in ("line", "file") and witness.vouch(a, b["pc"], a["pc"] is None):
-            reason = reason or reasons.GDB_ROW
-        else:
+        found = None
+        if why == "name":
+            found = name_slip([(why, a, b)], mine, theirs, witness)
+        elif why in ("line", "file"):
+            found = line_slip(a, b, mine, witness)
+        elif why == "length" and a and not b:
+            found = end_slip(a, mine, theirs, witness)
+        if not found and a and why in ("pc", "name", "length", "inline"):
+            at = place_of(a, mine)
+            if 0 < at <= len(theirs) and witness.code.covered(theirs[at - 1]["pc"] - (at > 1)) is False:
+                found = reasons.GDB_NO_CFI
+        if not found:
             return None
+        reason = found
     return reason
 
 
-def differences(t, what, mine, theirs, witness=None):
+def differences(t, what, mine, theirs, witness=None, slip=slip):
     """One stack is one question."""
     differ = stacks.compare(mine, theirs)
-    why = slip(differ, mine, witness) if differ and witness else None
+    why = slip(differ, kernel_frames(mine), kernel_frames(theirs), witness) if differ and witness else None
     if not differ:
         t.agree()
     elif why:
@@ -104,7 +146,7 @@ def compare_values(t, what, mine, theirs, witness):
             t.unlike(f"{what} {name}: {a:#x} | {b:#x}")
 
 
-def ask_tasks(g, there, same):
+def ask_tasks(g, there, same, witness):
     """Stacks of all sleeping tasks: [(pid, drgn's frames)] that are the same go into same."""
     t = Tally("stacks of sleeping tasks, with inlined functions and lines", "drgn")
     if not drgnpeer.here():
@@ -126,7 +168,7 @@ def ask_tasks(g, there, same):
     if texts is None:
         return t
     for p, text in zip(pids, texts[1::2]):
-        if differences(t, f"pid {p} {tasks[p]['comm']}", stack(text), tasks[p]["stack"]):
+        if differences(t, f"pid {p} {tasks[p]['comm']}", stack(text), tasks[p]["stack"], witness, name_slip):
             same.append((p, tasks[p]["stack"]))
     return t
 
@@ -177,4 +219,4 @@ def ask(g, r, count=300):
     witness = Witness(g)
     same = []
     with Stopped(g) as there:
-        return [ask_tasks(g, there, same), ask_values(g, same, r, witness), ask_structs(g, there, r, count)]
+        return [ask_tasks(g, there, same, witness), ask_values(g, same, r, witness), ask_structs(g, there, r, count)]

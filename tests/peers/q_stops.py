@@ -19,7 +19,6 @@ import q_values
 import reasons
 import rig
 import stacks
-from cfi import Covered
 from places import Places
 from files import symbols
 from rig import answers, mark
@@ -138,35 +137,10 @@ class Judge:
 
     def __init__(self, witness):
         self.witness = witness
-        self.cfi = Covered(witness.vmlinux)
         self.stacks = Tally("stacks of CPUs at stops all over the kernel, with inlined functions and lines", "gdb")
         self.values = Tally("parameters and locals at stops all over the kernel", "gdb")
         self.tasks = Tally("stacks of sleeping tasks at these stops", "drgn")
         self.task_values = Tally("parameters and locals of sleeping tasks at these stops", "drgn")
-
-    def guesses(self, frame, innermost):
-        """True where gdb has no call frame information to leave a frame of the kernel's by."""
-        pc = frame["pc"] - self.witness.slide - (0 if innermost else 1)
-        return frame["pc"] <= self.witness.end and pc not in self.cfi
-
-    def two_names(self, a, b):
-        """True where both names are the address's in the symbol table."""
-        found = symbols(self.witness.vmlinux, (a, b))
-        return len(found) == 2 and found[a] == found[b]
-
-    def slip(self, differ, mine, theirs):
-        if all(d[0] == "name" and self.two_names(d[1]["name"], d[2]["name"]) for d in differ):
-            return reasons.TWO_NAMES
-        why = q_dump.slip(differ, mine, self.witness)
-        if why:
-            return why
-        kind, a, b = differ[-1]
-        at = next((i for i, f in enumerate(mine) if f is a), len(mine)) if a else len(mine)
-        rest = q_dump.slip(differ[:-1], mine, self.witness) if len(differ) > 1 else True
-        if rest and kind in ("pc", "name", "length", "inline") and 0 < at <= len(theirs) and \
-                self.guesses(theirs[at - 1], at == 1):
-            return reasons.GDB_NO_CFI
-        return None
 
     def cpu(self, where, mine, theirs):
         if mine["rip"] != theirs["pc"]:
@@ -180,7 +154,7 @@ class Judge:
         differ = stacks.compare(a, b)
         # A stack may be longer than what was asked for.
         differ = [d for d in differ if not (d[0] == "length" and len(theirs["stack"]) >= FRAMES)]
-        why = self.slip(differ, a, b) if differ else None
+        why = q_dump.slip(differ, stacks.kernel_frames(a), stacks.kernel_frames(b), self.witness) if differ else None
         if not differ:
             self.stacks.agree()
         elif why:
@@ -216,7 +190,7 @@ class Judge:
                 t.counts["slip"] += 1
             elif what == "gap":
                 t.no_answer(f"xkd: {reason_words(o[1])}")
-                t.examples.setdefault(reason_words(o[1]), f"{where}: {name} {o[1]}; gdb {g}")
+                t.examples[f"gap {sum(t.silent.values())}"] = f"{where}: {o[2].strip()}; gdb {g}"
             elif what in ("more", "parts"):
                 t.examples.setdefault(f"{what} {where.split()[0]}", f"{where}: {o[2].strip()}; gdb {g}")
             elif what == "count":
@@ -246,7 +220,7 @@ def sleeping(g, r, judge):
     drgnpeer.take_pids(dump)
     same = []
     there = types.SimpleNamespace(dump=dump)
-    add(judge.tasks, q_dump.ask_tasks(g, there, same))
+    add(judge.tasks, q_dump.ask_tasks(g, there, same, judge.witness))
     judge.tasks.counts["dumps"] += 1
     add(judge.task_values, q_dump.ask_values(g, same, r, judge.witness, limit=12))
     os.unlink(dump)

@@ -99,6 +99,9 @@ def pairs(mine, theirs, around):
             ours = [o for o in ours if o[0] != "none"] or ours[:len(gdbs)]
         if len(gdbs) > len(ours):  # gdb lists an inlined function's again from its abstract original
             gdbs = [v for v in gdbs if "none" not in v] or gdbs[:len(ours)] or gdbs
+        if len(gdbs) != len(ours):  # what neither knows is listed as often as each likes
+            known = [o for o in ours if o[0] != "none"], [v for v in gdbs if "none" not in v]
+            ours, gdbs = known if len(known[0]) == len(known[1]) else (ours, gdbs)
         if not ours and DISCARDED in name:
             yield "slip", name, None, reasons.GDB_DISCARDED
             continue

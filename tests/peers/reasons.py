@@ -15,6 +15,12 @@ GDB_NO_CFI = ("gdb's .debug_frame has nothing for the address it leaves a frame 
               "covers it), so what it shows beyond is a guess; as far as it has tables its stack is xkd's")
 GDB_CLOBBERED = ("gdb shows a variable of a caller's frame from a register that a called function need not "
                  "keep (rax, rcx, rdx, rsi, rdi, r8 to r11), with the innermost frame's value; xkd says that it is not known")
+GDB_SWITCH = ("gdb's stack ends where a function called another one on another stack (the instruction that "
+              "the call returns to is pop rsp, by objdump): the tables' CFA is of the stack it left; xkd goes on by ORC")
+GDB_CALLED = ("gdb takes the line before an instruction at which an interrupt or exception came, as if that were "
+              "a call's return address; addr2line has xkd's line at the instruction")
+GDB_BLOCK = ("gdb takes the function from a block that reaches over others; by the symbol table the address is in xkd's "
+             "function and not in gdb's")
 TWO_NAMES = "the address has two names in the symbol table and the peer takes the other one"
 DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr) without the slide; "
               "the values differ by just the slide and xkd's lies in the kernel's image by /proc/kallsyms")

@@ -113,7 +113,7 @@ ALONE static long direct(long n)
 	return use(r) + use(kept);
 }
 
-/* The caller of forward passed another x than middle gets. */
+/* The caller of forward passed another x than middle gets: what forward did with it tells. */
 ALONE static long forward(long x, int y, const char *text, long real_x, bool sure)
 {
 	return middle(x + 1, y, text, real_x + 1, sure);
@@ -122,7 +122,23 @@ ALONE static long forward(long x, int y, const char *text, long real_x, bool sur
 ALONE static long jumped(long n)
 {
 	long kept = use(n);
-	long r = forward(kept, 17, "text", kept, false);
+	long r = forward(kept, 17, "text", kept, SURE);
+
+	return use(r) + use(kept);
+}
+
+/* Two ways, with other arguments: it is not known which one it was. */
+ALONE static long either(long x, int y, const char *text, long real_x, bool sure)
+{
+	if (use(x) & 1)
+		return middle(x + 1, y, text, real_x + 1, sure);
+	return middle(x + 2, y, text, real_x + 2, sure);
+}
+
+ALONE static long jumped_somehow(long n)
+{
+	long kept = use(n);
+	long r = either(kept, 17, "text", kept, false);
 
 	return use(r) + use(kept);
 }
@@ -197,6 +213,7 @@ int main(void)
 	if (mock_self(target)) {
 		direct(1000);
 		jumped(2000);
+		jumped_somehow(2500);
 		indirect(3000);
 		again(4000);
 		gives_unused(4123);
