@@ -103,13 +103,23 @@ static bool is_declaration(struct xkd_dwarf *d, Dwarf_Die die)
 		!xkd_dw_has(d, die, DW_AT_abstract_origin));
 }
 
-/* A variable that only the original named so far, which an inner block now has after all (where a
- * function was inlined in part, its body is a block of its own). */
-static struct found *original_only(struct collect *c, uint64_t key)
+static bool placed(const struct found *f)
+{
+	return f->var.expr || f->var.has_const;
+}
+
+/* One met before that says nothing of where it is: only the original named it so far, and an inner
+ * block has it after all (where a function was inlined in part, its body is a block of its own); or gcc
+ * names a parameter twice, once without a place. */
+static struct found *without_place(struct collect *c, uint64_t key)
 {
 	for (size_t i = 0; i < c->locals.n; i++)
 		if (c->locals.p[i].key == key)
-			return c->locals.p[i].from_origin ? &c->locals.p[i] : NULL;
+			return c->locals.p[i].from_origin || !placed(&c->locals.p[i]) ?
+				       &c->locals.p[i] : NULL;
+	for (size_t i = 0; i < c->params.n; i++)
+		if (c->params.p[i].key == key)
+			return placed(&c->params.p[i]) ? NULL : &c->params.p[i];
 	return NULL;
 }
 
@@ -126,7 +136,7 @@ static void add_var(struct collect *c, Dwarf_Die die, const struct xkd_dw_range 
 	if (is_declaration(c->d, die))
 		return;
 	if (xkd_map_get(&c->seen, key)) {
-		f = from_origin ? NULL : original_only(c, key);
+		f = from_origin ? NULL : without_place(c, key);
 		if (!f)
 			return;
 		f->from_origin = false;

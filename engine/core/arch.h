@@ -89,6 +89,8 @@ struct xkd_insn {
 	int64_t mem_disp;
 	uint8_t mem_addr_bits; /* 16, 32, 64: base, index and the sum are cut to it */
 	unsigned mem_size; /* bytes accessed; 0: not known */
+	uint32_t changes;  /* general registers (bits by arch number, below 16) written in whole or part;
+			    * all where it is not known */
 };
 enum xkd_cpumode { XKD_MODE_16, XKD_MODE_32, XKD_MODE_64 };
 

@@ -1,5 +1,5 @@
 # Sources of engine/lang/.
-libxkd_a_SOURCES += engine/lang/unwind.c engine/lang/unwind_fp.c engine/lang/unwind_guess.c engine/lang/unwind_step.c engine/lang/unwind_step.h
+libxkd_a_SOURCES += engine/lang/unwind.c engine/lang/unwind_asm.c engine/lang/unwind_fp.c engine/lang/unwind_guess.c engine/lang/unwind_step.c engine/lang/unwind_step.h
 libxkd_a_SOURCES += \
 	engine/lang/brief.c engine/lang/enums.c engine/lang/expr_arith.c engine/lang/expr_cxx.c \
 	engine/lang/expr_eval.c engine/lang/expr_int.h engine/lang/expr_lex.c \

@@ -171,7 +171,7 @@ static enum xkd_rc finish_call(const struct xkd_ctx *ctx, uint64_t ret_at, struc
 }
 
 static enum xkd_rc by_orc(const struct xkd_ctx *ctx, const struct xkd_regs *regs,
-			  const struct tables *tb, struct xkd_step *step, struct xkd_err *err)
+			  uint64_t lookup, const struct tables *tb, struct xkd_step *step, struct xkd_err *err)
 {
 	const struct xkd_orc_entry *e = &tb->orc;
 	uint64_t sp = 0, cfa;
@@ -206,7 +206,10 @@ static enum xkd_rc by_orc(const struct xkd_ctx *ctx, const struct xkd_regs *regs
 		cfi_regs(ctx, regs, &tb->cfi, step);
 	}
 	orc_bp(ctx, regs, e, step);
-	return finish_call(ctx, sp - 8, step, err);
+	rc = finish_call(ctx, sp - 8, step, err);
+	if (!rc && !tb->has_cfi)
+		xkd_unwind_untouched(ctx, regs, lookup, step->regs.v[ctx->t->arch->pc], &step->regs);
+	return rc;
 }
 
 static enum xkd_rc by_cfi(const struct xkd_ctx *ctx, const struct xkd_regs *regs,
@@ -310,7 +313,7 @@ static enum xkd_rc by_tables(const struct xkd_ctx *ctx, const struct xkd_regs *r
 	}
 	find_tables(ctx, lookup, &tb);
 	if (tb.has_orc)
-		return by_orc(ctx, regs, &tb, step, err);
+		return by_orc(ctx, regs, lookup, &tb, step, err);
 	if (tb.has_cfi)
 		return by_cfi(ctx, regs, &tb, step, err);
 	return xkd_unwind_fp(ctx, regs, pc, exact, xkd_sym_at(t, lookup, &sym, NULL) ? 0 : sym.addr,

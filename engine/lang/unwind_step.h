@@ -27,6 +27,11 @@ enum xkd_rc xkd_unwind_step(const struct xkd_ctx *ctx, const struct xkd_regs *re
 enum xkd_rc xkd_unwind_fp(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t pc,
 			  bool exact, uint64_t start, struct xkd_step *step,
 			  struct xkd_err *err) XKD_MUST;
+/* --- unwind_asm.c: assembly, of which tables tell the stack alone. Puts into to what is known in from
+ * of those registers that a call keeps and that no instruction of the function at lookup, nor of the
+ * one that was called at ret, writes: they are as they were. --- */
+void xkd_unwind_untouched(const struct xkd_ctx *ctx, const struct xkd_regs *from, uint64_t lookup,
+			  uint64_t ret, struct xkd_regs *to);
 /* --- unwind_guess.c --- */
 /* Is addr in code, of a module or made by the kernel? */
 bool xkd_unwind_is_code(struct xkd_target *t, uint64_t addr);

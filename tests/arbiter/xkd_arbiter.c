@@ -66,7 +66,7 @@ static noinline u64 six(s8 a, u16 b, s32 c, u64 d, bool e, enum arb_mode f)
 	return d + c;
 }
 
-/* ---- 2: parameters in registers, not needed after the stop: only their callers know them */
+/* ---- 2, 17: parameters in registers, not needed after the stop: only their callers know them */
 static noinline u64 lost(long a, int b, void *c)
 {
 	V(a); V(b); V(c);
@@ -82,7 +82,13 @@ static noinline u64 loses(long seed)
 	V(seed); V(twice);
 	r = lost(seed, 77, (void *)&sink);
 	KEEP(twice);
-	return r + lost(twice + 1, -5, NULL);
+	return r;
+}
+
+static noinline u64 loses_more(long seed)
+{
+	V(seed);
+	return lost(seed * 2 + 1, -5, NULL) + 1;
 }
 
 /* ---- 3: more than six, on the stack; structures by value, in registers and in memory */
@@ -203,7 +209,7 @@ static enum hrtimer_restart by_hrtimer(struct hrtimer *t)
 	return HRTIMER_NORESTART;
 }
 
-static noinline u64 probed(u64 a, u64 b)
+static __attribute__((noipa)) u64 probed(u64 a, u64 b)
 {
 	sink += a;
 	return a * b;
@@ -265,6 +271,7 @@ static int run_case(const char *text, const struct kernel_param *kp)
 	case 14: tasklet_schedule(&tasklet); break;
 	case 15: probe(false); break;
 	case 16: probe(true); break;
+	case 17: sink += loses_more(sink % 7 + 50); break;
 	default: return -EINVAL;
 	}
 	return 0;

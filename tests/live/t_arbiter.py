@@ -15,5 +15,7 @@ with tempfile.TemporaryDirectory(prefix="xkd-arbiter.") as d:
     with rig.Guest("--module", module, "--append", "xkd.novm") as g:
         g.symbols.append(d)
         for tally in q_arbiter.ask(g, None, module):
+            for what, why in tally.examples.items():
+                tap.note(f"{what}: {why}")
             tally.tell(tap)
 tap.done()

@@ -30,6 +30,12 @@ def functions_named(path, section=None):
             and int(f[2], 0) > 0]
 
 
+def labels(path, section=None):
+    """Sorted (address, name) of all that may name code; of one section (its index) only, in a .ko."""
+    return sorted((int(f[1], 16), f[7]) for f in map(str.split, run(["readelf", "-sW", path]).splitlines())
+                  if len(f) >= 8 and f[3] in ("FUNC", "NOTYPE") and f[6].isdigit() and section in (None, f[6]))
+
+
 def symbols(path, names):
     """{name: address} of those names."""
     return {f[7]: int(f[1], 16) for f in map(str.split, run(["readelf", "-sW", path]).splitlines())
@@ -40,9 +46,10 @@ def section_index(path, name):
     return re.search(rf"\[ *(\d+)\] {re.escape(name)} ", run(["readelf", "-SW", path]))[1]
 
 
-def code_sections(path):
-    """The names of the sections with instructions."""
-    return re.findall(r"^ *\[ *\d+\] (\S+) +PROGBITS +(?:[0-9a-f]+ +){4}W?AX",
+def memory_sections(path, code=False):
+    """The names of the sections that a loaded file has in memory; of those with instructions only."""
+    flags = "W?AX" if code else "[WXMS]*A"
+    return re.findall(rf"^ *\[ *\d+\] (\S+) +(?:PROGBITS|NOBITS|NOTE|INIT_ARRAY) +(?:[0-9a-f]+ +){{4}}{flags}",
                       run(["readelf", "-SW", path]), re.M)
 
 

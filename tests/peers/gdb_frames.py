@@ -46,7 +46,8 @@ def frame_vars(frame):
     for b in reversed(blocks):
         for sym in b:
             if sym.is_argument or sym.is_variable:
-                out.append([sym.print_name, sym.is_argument, value(sym, frame)])
+                static = sym.addr_class == gdb.SYMBOL_LOC_STATIC
+                out.append([sym.print_name, sym.is_argument, {**value(sym, frame), **({"static": True} if static else {})}])
     return out
 
 

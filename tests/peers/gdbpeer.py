@@ -28,9 +28,9 @@ def symbol_files(g, slide, modules=("kvm", "kvm_amd")):
         ko = rig.module_debug(g.kernel, m.replace("_", "[-_]"))
         places = {s: a for s, a in truth.sections(g, m)
                   if s.startswith((".text", ".data", ".bss", ".rodata", ".noinstr", ".exit.text"))}
-        for s in files.code_sections(ko) if ko else ():
+        for s in files.memory_sections(ko) if ko else ():
             if s not in places:
-                nowhere += 0x1000000
+                nowhere += 0x100000
                 places[s] = hex(nowhere)
         traced = g.ask(f"cat /sys/module/{m}/sections/__tracepoints").strip()
         if re.fullmatch("0x[0-9a-f]+", traced):  # the keys of static branches lie there

@@ -1,11 +1,12 @@
 """Where a guest's code comes from: of an address the file, the place in it and what the file itself says of
 it (symbol table, line table by addr2line, .debug_frame). The second witness of what peers disagree on."""
+import bisect
 import functools
 
 import rig
 import truth
 from cfi import Covered
-from files import functions_named, inline_places, run, same_place, section_index
+from files import functions_named, inline_places, labels, memory_sections, run, same_place, section_index
 
 
 class Mapped:
@@ -24,6 +25,10 @@ class Mapped:
         index = section_index(self.path, self.section) if self.section else None
         return functions_named(self.path, index)
 
+    @functools.cached_property
+    def labels(self):
+        return labels(self.path, section_index(self.path, self.section) if self.section else None)
+
     def link_of(self, pc):
         return pc - self.begin + self.link
 
@@ -36,11 +41,12 @@ class Code:
         self.parts = [Mapped(rig.vmlinux(g.kernel), text, etext, link)]
         for m in modules:
             ko = rig.module_debug(g.kernel, m.replace("_", "[-_]"))
-            at = dict(truth.sections(g, m)).get(".text")
-            if ko and at:
-                part = Mapped(ko, int(at, 16), 0, 0, ".text")
-                part.end = part.begin + max((a + z for _, a, z in part.functions), default=0)
-                self.parts.append(part)
+            there = dict(truth.sections(g, m))
+            for section in memory_sections(ko, code=True) if ko else ():
+                if section in there and section not in (".init.text", ".exit.text"):
+                    part = Mapped(ko, int(there[section], 16), 0, 0, section)
+                    part.end = part.begin + max((a + z for _, a, z in part.functions), default=0)
+                    self.parts.append(part)
 
     def part(self, pc):
         return next((p for p in self.parts if p.begin <= pc < p.end), None)
@@ -67,6 +73,11 @@ class Code:
         return p.link_of(pc) in p.cfi if p else None
 
     def names(self, pc):
-        """The functions that have the pc by the symbol table."""
+        """The functions that have the pc by the symbol table, and the names of the nearest label."""
         p = self.part(pc)
-        return {n for n, a, z in p.functions if a <= p.link_of(pc) < a + z} if p else set()
+        if not p:
+            return set()
+        at = p.link_of(pc)
+        i = bisect.bisect_right(p.labels, at, key=lambda l: l[0]) - 1
+        near = {n for a, n in p.labels if i >= 0 and a == p.labels[i][0]}
+        return near | {n for n, a, z in p.functions if a <= at < a + z}

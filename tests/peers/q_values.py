@@ -102,8 +102,11 @@ def pairs(mine, theirs, around):
         if len(gdbs) != len(ours):  # what neither knows is listed as often as each likes
             known = [o for o in ours if o[0] != "none"], [v for v in gdbs if "none" not in v]
             ours, gdbs = known if len(known[0]) == len(known[1]) else (ours, gdbs)
-        if not ours and DISCARDED in name:
+        if DISCARDED in name and (not ours or "in no loaded section" in ours[0][1]):
             yield "slip", name, None, reasons.GDB_DISCARDED
+            continue
+        if not ours and all("static" in g for g in gdbs):
+            yield "slip", name, None, reasons.GDB_STATIC
             continue
         if not ours and all("none" in g for g in gdbs):
             # Of a block without code, which gdb takes for a part of the one around it.

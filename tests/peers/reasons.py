@@ -27,6 +27,9 @@ DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr
 GDB_INLINE_ENTRY = ("gdb calculates a value at entry (DW_OP_entry_value) of an inlined function's frame with "
                     "the stack pointer of its own activation; in the frame of the function around it "
                     "gdb gives xkd's value for the same register at entry")
+GDB_STATIC = ("gdb lists a static of a block that the place is not in. In 5.10's vmlinux _rs of __common_interrupt is in "
+              "a DW_TAG_lexical_block of 0xffffffff818ae386 to 0xffffffff818ae3c7, below a block without an abstract "
+              "origin; gdb has it at 0xffffffff818ae306, too, and at all of the function")
 GDB_DISCARDED = ("gdb reads a variable of section .discard.addressable, which is in no kernel, at address 0; "
                  "xkd does not list it")
 

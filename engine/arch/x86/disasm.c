@@ -59,6 +59,24 @@ static int reg_of(struct decoder *d, unsigned reg)
 	return rn.reg;
 }
 
+/* The general registers that an instruction writes; all when capstone does not say. */
+static uint32_t changes(struct decoder *d, const cs_insn *ci)
+{
+	cs_regs read, written;
+	uint8_t nread = 0, nwritten = 0;
+	uint32_t mask = 0;
+
+	if (cs_regs_access(d->h, ci, read, &nread, written, &nwritten) != CS_ERR_OK)
+		return 0xffff;
+	for (uint8_t i = 0; i < nwritten; i++) {
+		int reg = reg_of(d, written[i]);
+
+		if (reg >= 0 && reg < 16)
+			mask |= UINT32_C(1) << reg;
+	}
+	return mask;
+}
+
 static const cs_x86_op *find_op(const cs_x86 *x, x86_op_type type)
 {
 	for (int i = 0; i < x->op_count; i++)
@@ -393,6 +411,7 @@ enum xkd_rc xkd_x86_disasm(enum xkd_cpumode mode, uint64_t addr, const uint8_t *
 	in->mem_base = in->mem_index = in->mem_seg = -1;
 	n = left = n < 15 ? n : 15;
 	if (xkd_x86_extra(mode, bytes, n, in)) {
+		in->changes = !strcmp(in->mnem, "clac") || !strcmp(in->mnem, "stac") ? 0 : 0xffff;
 		memcpy(in->bytes, bytes, in->len);
 		return XKD_OK;
 	}
@@ -405,8 +424,10 @@ enum xkd_rc xkd_x86_disasm(enum xkd_cpumode mode, uint64_t addr, const uint8_t *
 		fill_flow(d->insn, mode, in);
 		fill_mem(d, d->insn, mode, in);
 		fill_text(d->insn, mode, in);
+		in->changes = changes(d, d->insn);
 		return XKD_OK;
 	}
+	in->changes = 0xffff;
 	if (xkd_x86_vector(mode, bytes, n, in)) {
 		memcpy(in->bytes, bytes, in->len);
 		return XKD_OK;
