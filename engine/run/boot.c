@@ -63,10 +63,14 @@ static bool find_kernel(struct xkd_run *r, bool again)
 bool xkd_run_notice(struct xkd_run *r)
 {
 	struct xkd_target *t = r->t;
-	bool gone = xkd_target_kernel(t) && t->os->still_there && !t->os->still_there(t);
+	bool gone;
 
 	if (t->lost || t->running)
 		return false;
+	/* A user who gives up meanwhile must not look like a kernel that cannot be read. */
+	xkd_cancel_hold(t->cancel, true);
+	gone = xkd_target_kernel(t) && t->os->still_there && !t->os->still_there(t);
+	xkd_cancel_hold(t->cancel, false);
 	if (!gone && (xkd_target_kernel(t) || !t->awaits_kernel))
 		return false;
 	if (gone) {

@@ -21,6 +21,8 @@ GDB_CALLED = ("gdb takes the line before an instruction at which an interrupt or
               "a call's return address; addr2line has xkd's line at the instruction")
 GDB_BLOCK = ("gdb takes the function from a block that reaches over others; by the symbol table the address is in xkd's "
              "function and not in gdb's")
+OWN_WALK_ENDS = ("the kernel's own walk ends at kretprobe_trampoline before 5.15 (it does not look up the real return "
+                 "address there); as far as it goes it is xkd's")
 TWO_NAMES = "the address has two names in the symbol table and the peer takes the other one"
 DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr) without the slide; "
               "the values differ by just the slide and xkd's lies in the kernel's image by /proc/kallsyms")

@@ -52,8 +52,8 @@ class Tally:
         if self.unable:
             tap.skip(what, self.unable)
             return
-        for what, n in sorted(self.counts.items()):
-            tap.note(f"{n} {what}")
+        for met, n in sorted(self.counts.items()):
+            tap.note(f"{n} {met}")
         for reason, n in sorted(self.accepted.items()):
             tap.note(f"{n} accepted: {reason}")
         for why, n in sorted(self.silent.items()):
