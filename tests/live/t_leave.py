@@ -91,16 +91,6 @@ with Guest() as g:
         tap.ok(finish(p) is not None, f"{sig.name}: xkd ends")
         left_alone(g, sig.name)
 
-    # While the guest runs.
-    what = "SIGTERM while it runs"
-    p = start(g, what, [*stop_there, say, "bc *", "bp @rip", "bd 1", "g"], script)
-    time.sleep(1)
-    p.send_signal(signal.SIGTERM)
-    tap.ok(finish(p) is not None, f"{what}: xkd ends")
-    said = (p.stdout.read() or b"").decode("utf-8", "replace")
-    tap.ok("old boot" not in said, f"{what}: is not taken for a reboot", said)
-    left_alone(g, what)
-
 # Nothing can be done by a process that is killed; another one has to notice. What that one
 # leaves undone would spoil later steps: a guest for each.
 with Guest() as g:

@@ -105,12 +105,12 @@ def pairs(mine, theirs, around):
         if DISCARDED in name and (not ours or "in no loaded section" in ours[0][1]):
             yield "slip", name, None, reasons.GDB_DISCARDED
             continue
-        if not ours and all("static" in g for g in gdbs):
-            yield "slip", name, None, reasons.GDB_STATIC
-            continue
         if not ours and all("none" in g for g in gdbs):
             # Of a block without code, which gdb takes for a part of the one around it.
             yield "unknown", name, None, None
+            continue
+        if not ours and all("static" in g for g in gdbs):
+            yield "slip", name, None, reasons.GDB_STATIC
             continue
         if len(ours) != len(gdbs):
             yield "count", name, ours, gdbs
