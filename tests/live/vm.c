@@ -17,7 +17,9 @@
  *                         which leaves the machine around it some air; 0 = none)
  *        vm spin32        a guest in protected mode that never leaves by itself
  *        vm spin64        the same in long mode, at a kernel's addresses
- *        vm ioctls        no guest at all: ioctl in a loop, a round each, as fast as it goes
+ *        vm ioctls        no guest at all: ioctl in a loop, a round each, as fast as it goes; the
+ *                         count is also in a page that who sees the machine's memory can find
+ *                         (tests/live/rate)
  */
 #include <err.h>
 #include <fcntl.h>
@@ -101,13 +103,21 @@ static void spin_state(uint8_t *mem, struct kvm_sregs *sregs, struct kvm_regs *r
 	regs->rip = SPIN64_AT;
 }
 
-/* For measuring what a breakpoint that is let pass costs. */
+/* For measuring what a breakpoint that is let pass costs. A page's first words mark it; they are made
+ * here, so that no other place in memory holds them. */
 static _Noreturn void ioctls(void)
 {
+	volatile uint64_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned long long rounds = 0;
 
+	if (page == MAP_FAILED)
+		err(1, "mmap");
+	for (uint64_t i = 0, x = 0x786b642d72617465; i < 4; i++, x = x * 6364136223846793005 + 1)
+		page[i] = x;
+
 	for (int64_t next = 0;;) {
-		for (int i = 0; i < 16; i++, rounds++)
+		for (int i = 0; i < 16; i++, page[4] = ++rounds)
 			(void)ioctl(-1, 0);
 		if (now_ms() < next)
 			continue;
