@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define LOOK_MAX 8	   /* elements */
-#define LOOK_BYTES 64 /* of an element */
+#define LOOK_BYTES 128 /* of an element */
 #define PASS_MAX 8
 
 struct look {

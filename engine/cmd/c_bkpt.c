@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "engine/cmd/task.h"
 #include "engine/os/os.h"
+#include "engine/run/trace.h"
 #include "engine/run/watch.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -11,9 +12,8 @@
 
 #define XKD_DEPTH_FRAMES 1000
 
-/* Switches that every kind takes: /1 /p task /cpu n /c depth /w "expr" /change. ~2 bp is bp /cpu 2. */
-static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, struct xkd_bkpt *b,
-			    struct xkd_err *err)
+enum xkd_rc xkd_bkpt_switches(struct xkd_session *s, struct xkd_args *a, struct xkd_bkpt *b,
+			      struct xkd_err *err)
 {
 	struct xkd_task task;
 	char sw[16];
@@ -54,7 +54,6 @@ static enum xkd_rc switches(struct xkd_session *s, struct xkd_args *a, struct xk
 	return rc;
 }
 
-/* The place as typed: up to a blank outside parentheses and backquotes. */
 const char *xkd_bkpt_spec(struct xkd_session *s, struct xkd_args *a)
 {
 	const char *start = a->p = xkd_skip_space(a->p);
@@ -70,13 +69,15 @@ const char *xkd_bkpt_spec(struct xkd_session *s, struct xkd_args *a)
 	return xkd_arena_strndup(&s->cmd_arena, start, (size_t)(a->p - start));
 }
 
-static void say_set(struct xkd_session *s, const struct xkd_bkpt *b)
+void xkd_bkpt_say(struct xkd_session *s, const struct xkd_bkpt *b)
 {
+	const char *what = b->trace ? "Trace point" : "Breakpoint";
+
 	if (b->deferred)
-		xkd_out(&s->out, "Breakpoint %u waits for %s: %s", b->id,
+		xkd_out(&s->out, "%s %u waits for %s: %s", what, b->id,
 			xkd_target_kernel(s->t) ? "its module" : "the kernel", b->spec);
 	else if (b->locs.n > 1)
-		xkd_out(&s->out, "Breakpoint %u: %zu places", b->id, b->locs.n);
+		xkd_out(&s->out, "%s %u: %zu places", what, b->id, b->locs.n);
 	if (b->awaits_index)
 		xkd_out(&s->out, "%s inlined copies are added when the index is there (.index shows it)",
 			s->out.text.len ? ";" : "Breakpoint is set;");
@@ -91,7 +92,7 @@ static enum xkd_rc add_exec(struct xkd_session *s, struct xkd_args *a, bool patt
 	struct xkd_bkpt *b;
 	uint64_t passes;
 	int at;
-	enum xkd_rc rc = switches(s, a, &proto, err);
+	enum xkd_rc rc = xkd_bkpt_switches(s, a, &proto, err);
 
 	if (rc)
 		return rc;
@@ -117,7 +118,7 @@ static enum xkd_rc add_exec(struct xkd_session *s, struct xkd_args *a, bool patt
 	if (rc == XKD_SYNTAX && err && err->pos >= 0 && !strncmp(a->line + at, proto.spec, strlen(proto.spec)))
 		err->pos += at;
 	if (!rc)
-		say_set(s, b);
+		xkd_bkpt_say(s, b);
 	return rc;
 }
 
@@ -137,12 +138,12 @@ static enum xkd_rc ba_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	struct xkd_value v = { .kind = XKD_V_NONE };
 	struct xkd_bkpt *b;
 	uint64_t passes;
-	enum xkd_rc rc = switches(s, a, &proto, err);
+	enum xkd_rc rc = xkd_bkpt_switches(s, a, &proto, err);
 
 	if (!rc)
 		rc = xkd_ba_kind(s, a, &proto, err);
 	if (!rc)
-		rc = switches(s, a, &proto, err);
+		rc = xkd_bkpt_switches(s, a, &proto, err);
 	if (!rc)
 		rc = xkd_ba_place(s, a, &proto, &v, err);
 	if (!rc && !xkd_arg_end(a) && *a->p != '"') {
@@ -162,7 +163,7 @@ static enum xkd_rc ba_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	rc = xkd_bkpt_add(xkd_session_runner(s), a->prefix, &proto, &b, err);
 	if (rc)
 		return rc;
-	say_set(s, b);
+	xkd_bkpt_say(s, b);
 	if (b->kind > XKD_BP_HW)
 		xkd_ba_say(s, b, &v);
 	return XKD_OK;
@@ -217,6 +218,8 @@ static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t add
 			xkd_out(o, " /change");
 		if (b->cond)
 			xkd_out(o, " /w \"%s\"", b->cond);
+		if (b->trace)
+			xkd_out(o, " tp \"%s\"", xkd_trace_text(b->trace));
 		if (b->cmds)
 			xkd_out(o, " \"%s\"", b->cmds);
 	}
@@ -324,8 +327,8 @@ static const struct xkd_cmd rows[] = {
 	  "watch rwatch awatch hbreak" },
 	{ "br", "old new [old new ...]", XKD_FX_TARGET | XKD_FX_STOPPED, "gives breakpoints other ids", br_cmd,
 	  NULL, NULL },
-	{ "bl", "", XKD_FX_TARGET, "lists breakpoints", bl_cmd, NULL, NULL },
+	{ "bl", "", XKD_FX_TARGET, "lists breakpoints and trace points", bl_cmd, NULL, NULL },
 	{ "bc bd be", "ids | *", XKD_FX_TARGET | XKD_FX_STOPPED,
-	  "clears (bc), disables (bd), enables (be) breakpoints", bc_cmd, NULL, "delete" },
+	  "clears (bc), disables (bd), enables (be) breakpoints and trace points", bc_cmd, NULL, "delete" },
 };
 const struct xkd_cmd_family xkd_family_bkpt = { "Breakpoints", rows, XKD_COUNT(rows) };

@@ -3,6 +3,7 @@
 #include "engine/cmd/cmd.h"
 #include "base/str.h"
 #include "engine/cmd/code.h"
+#include "engine/cmd/hitfile.h"
 #include "engine/cmd/resume.h"
 #include "engine/os/os.h"
 #include <stdio.h>
@@ -76,6 +77,7 @@ static enum xkd_rc go_loop(struct xkd_session *s, const uint64_t *addrs, size_t 
 		enum xkd_rc rc = n ? xkd_run_to(r, addrs, n, &stop, err) : xkd_run_go(r, &stop, err);
 
 		xkd_session_stopped(s, s->t->stop_cpu);
+		xkd_tp_say_run(s);
 		if (rc)
 			return rc;
 		after_stop(s, &stop, &again);

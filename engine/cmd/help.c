@@ -63,6 +63,8 @@ static const struct {
 	{ "br", "br 0 10" },
 	{ ".onbreak", ".onbreak {!cpus; k 6}" },
 	{ ".step", ".step run; t; .step hold" },
+	{ "tp", "tp /w \"len > 1\" kvm!kvm_io_bus_write \"addr, len, @$tpid\"; g; !hits" },
+	{ "!hits", "!hits /g comm; !hits /csv hits.csv" },
 	{ "bc", "bd 0-2; bc *" },
 	{ "u", "u @$ip L5; u schedule" },
 	{ "ub", "ub @$ip L4" },

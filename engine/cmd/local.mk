@@ -21,3 +21,4 @@ libxkd_a_SOURCES += engine/cmd/c_stacks.c
 libxkd_a_SOURCES += engine/cmd/c_step.c engine/cmd/resume.h
 libxkd_a_SOURCES += engine/cmd/c_event.c
 libxkd_a_SOURCES += engine/cmd/dx.c engine/cmd/dx.h
+libxkd_a_SOURCES += engine/cmd/bkpt.h engine/cmd/c_tp.c engine/cmd/hitfile.c engine/cmd/hitfile.h

@@ -126,6 +126,7 @@ struct xkd_arch {
 	unsigned hw_slots; /* places that the processor itself can watch at once */
 	uint64_t dwarf_saved; /* bits by DWARF number: what a call keeps, by the ABI */
 	int arg_regs[4];      /* the first integer arguments of a call */
+	uint8_t bp_insn;      /* the breakpoint instruction, of one byte */
 	const char *gdb_arch; /* what target.xml calls it */
 	/* false if the name is none of ours */
 	bool (*reg_find)(const char *name, struct xkd_regname *rn);

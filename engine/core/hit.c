@@ -5,37 +5,60 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum xkd_rc xkd_target_look(struct xkd_target *t, int cpu, uint64_t addr, uint8_t *buf, size_t len,
-			    size_t *got, const struct xkd_regs **regs, struct xkd_err *err)
+bool xkd_target_peek(struct xkd_target *t, int cpu, uint64_t addr, void *buf, size_t len)
 {
 	struct xkd_iov iov = { .addr = addr, .buf = buf, .len = len };
+	struct xkd_err ignored = XKD_ERR_INIT;
+
+	if (xkd_target_stopped(t, &ignored) || cpu < 0 || (size_t)cpu >= t->cpus.n ||
+	    !t->be->ops->readv ||
+	    xkd_target_noted(t, t->be->ops->readv(t->be, XKD_MS_VIRT, t->cpus.p[cpu].id, &iov, 1,
+						  &ignored)) ||
+	    iov.done != len)
+		return false;
+	xkd_mem_hide_patches(t, addr, buf, len);
+	return true;
+}
+
+static enum xkd_rc look_slowly(struct xkd_target *t, int cpu, struct xkd_iov *iov, size_t n,
+			       const struct xkd_regs **regs, struct xkd_err *err)
+{
+	struct xkd_space sp = xkd_space_cpu(cpu);
+	struct xkd_err ignored;
+	enum xkd_rc rc = xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, regs, err);
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		iov[i].done = 0;
+		if (xkd_mem_read(t, &sp, iov[i].addr, iov[i].buf, iov[i].len, &iov[i].done,
+				 &ignored) &&
+		    t->lost)
+			rc = xkd_target_stopped(t, err);
+	}
+	return rc;
+}
+
+enum xkd_rc xkd_target_look(struct xkd_target *t, int cpu, struct xkd_iov *iov, size_t n,
+			    const struct xkd_regs **regs, struct xkd_err *err)
+{
 	struct xkd_cpu *c;
 	struct xkd_regblob *blob;
 	enum xkd_rc rc = xkd_target_stopped(t, err);
 
-	*got = 0;
 	if (rc)
 		return rc;
-	if (!t->be->ops->look || cpu < 0 || (size_t)cpu >= t->cpus.n) {
-		struct xkd_space sp = xkd_space_cpu(cpu);
-		struct xkd_err ignored;
-
-		rc = xkd_target_regs(t, cpu, XKD_RG_INT | XKD_RG_SYS, regs, err);
-		if (!rc && xkd_mem_read(t, &sp, addr, buf, len, got, &ignored) && t->lost)
-			rc = xkd_target_stopped(t, err);
-		return rc;
-	}
+	if (!t->be->ops->look || cpu < 0 || (size_t)cpu >= t->cpus.n)
+		return look_slowly(t, cpu, iov, n, regs, err);
 	c = &t->cpus.p[cpu];
 	blob = xkd_calloc(1, sizeof(*blob));
-	rc = xkd_target_noted(t, t->be->ops->look(t->be, c->id, blob, &iov, 1, err));
+	rc = xkd_target_noted(t, t->be->ops->look(t->be, c->id, blob, iov, n, err));
 	if (!rc) {
 		memset(&c->regs, 0, sizeof(c->regs));
 		t->arch->regs_import(t->be->ops->reglayout(t->be), blob, &c->regs);
 		c->groups = XKD_RG_INT | XKD_RG_SYS;
 		c->regs_read = true;
 		*regs = &c->regs;
-		*got = iov.done;
-		xkd_mem_hide_patches(t, addr, buf, iov.done);
+		for (size_t i = 0; i < n; i++)
+			xkd_mem_hide_patches(t, iov[i].addr, iov[i].buf, iov[i].done);
 	}
 	free(blob);
 	return rc;

@@ -38,7 +38,7 @@ struct via {
 	bool cached;
 };
 
-static bool in_ram(struct xkd_target *t, uint64_t pa, size_t len)
+bool xkd_target_in_ram(const struct xkd_target *t, uint64_t pa, size_t len)
 {
 	for (size_t i = 0; i < t->ram.n; i++)
 		if (pa >= t->ram.p[i].start && pa - t->ram.p[i].start < t->ram.p[i].size &&
@@ -165,7 +165,7 @@ static enum xkd_rc read_phys(struct xkd_target *t, uint64_t pa, void *buf, size_
 	*done = 0;
 	if (!(t->caps & XKD_CAP_READ_PHYS))
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s cannot read physical memory", t->uri);
-	v.cached = in_ram(t, first, (pa + len - first + XKD_PAGE - 1) & ~(uint64_t)(XKD_PAGE - 1));
+	v.cached = xkd_target_in_ram(t, first, (pa + len - first + XKD_PAGE - 1) & ~(uint64_t)(XKD_PAGE - 1));
 	return read_via(t, &v, pa, buf, len, done, err);
 }
 
@@ -483,7 +483,7 @@ void xkd_kread_ahead(struct xkd_target *t, const uint64_t *addr, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		pa = addr[i];
 		if (phys && (!t->os->linear_pa(t, addr[i], &pa) ||
-			     !in_ram(t, pa & ~(uint64_t)(XKD_PAGE - 1), XKD_PAGE)))
+			     !xkd_target_in_ram(t, pa & ~(uint64_t)(XKD_PAGE - 1), XKD_PAGE)))
 			continue;
 		page[k++] = pa / XKD_PAGE;
 		if (k == BATCH) {

@@ -111,6 +111,8 @@ enum xkd_rc xkd_mem_write(struct xkd_target *t, const struct xkd_space *sp, uint
 /* Translation in a space with all the levels (for !pte). */
 enum xkd_rc xkd_mem_xlat(struct xkd_target *t, const struct xkd_space *sp, uint64_t va,
 			 struct xkd_xlat *x, struct xkd_err *err) XKD_MUST;
+/* Are these physical addresses known to be RAM, where reading has no effects? */
+bool xkd_target_in_ram(const struct xkd_target *t, uint64_t pa, size_t len);
 /* The kernel's own view, the right one whatever the CPUs are doing. */
 struct xkd_space xkd_space_kernel(void);
 struct xkd_space xkd_space_phys(void);
@@ -141,10 +143,12 @@ enum xkd_rc xkd_target_wait(struct xkd_target *t, int timeout_ms, struct xkd_eve
 int xkd_target_cpu_by_id(const struct xkd_target *t, uint64_t id); /* index or -1 */
 
 /* --- hits that nobody is to see (hit.c) --- */
-/* Registers (INT, SYS) of a CPU and the bytes at addr as it sees them, our breakpoints hidden, in one
- * exchange where the transport can. *got: how many bytes came. */
-enum xkd_rc xkd_target_look(struct xkd_target *t, int cpu, uint64_t addr, uint8_t *buf, size_t len,
-			    size_t *got, const struct xkd_regs **regs, struct xkd_err *err) XKD_MUST;
+/* Registers (INT, SYS) of a CPU and memory as it sees it, our breakpoints hidden, in one exchange where
+ * the transport can. Elements fail one by one (done tells how many bytes came). */
+enum xkd_rc xkd_target_look(struct xkd_target *t, int cpu, struct xkd_iov *iov, size_t n,
+			    const struct xkd_regs **regs, struct xkd_err *err) XKD_MUST;
+/* Exactly these bytes as the CPU sees them, our breakpoints hidden, past the cache. */
+bool xkd_target_peek(struct xkd_target *t, int cpu, uint64_t addr, void *buf, size_t len);
 /* Gives a CPU the effect of an instruction carried out for it. go: and lets everything run, in the
  * same exchange where the transport can. After an error the CPU is as it was and nothing runs. */
 enum xkd_rc xkd_target_carry(struct xkd_target *t, int cpu, const struct xkd_carry *c, bool go,

@@ -6,6 +6,7 @@
 #include "engine/lang/expr_int.h"
 #include "engine/lang/prog.h"
 #include "engine/lang/scope.h"
+#include "engine/os/os.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@
 enum cell_op {
 	C_CONST, /* push num */
 	C_REG,	 /* push bits of register reg from shift on */
+	C_ASK,	 /* push what num says of the CPU or its task */
 	C_ADD,	 /* top += num */
 	C_LOAD,	 /* top = *(size bytes at top), a bit-field of it when bits != 0 */
 	C_FIT,	 /* top cut and extended as type says */
@@ -53,6 +55,7 @@ struct xkd_prog {
 	XKD_VEC(struct cell) ops;
 	const struct xkd_type *type;
 	struct xkd_module *mod;
+	bool place; /* an array or a bit-field */
 };
 
 enum where { AT_STACK, AT_MEM, AT_REG };
@@ -111,9 +114,11 @@ static struct xkd_value as_mem(const struct got *g)
 	return v;
 }
 
+/* A bit-field that an int holds is one in C. */
 static struct xkd_value as_num(const struct got *g, uint64_t num)
 {
-	struct xkd_value v = xkd_value_num(g->v.type, num);
+	bool small = g->v.bit_size && g->v.bit_size < 32;
+	struct xkd_value v = xkd_value_num(small ? xkd_type_builtin(XKD_BI_INT) : g->v.type, num);
 
 	v.mod = g->v.mod;
 	return v;
@@ -125,6 +130,7 @@ static enum xkd_rc number(struct gen *g, struct got *p)
 	const struct xkd_type *s = xkd_lang_strip(g->e.ctx, p->v.mod, p->v.type);
 	struct xkd_value v, ptr;
 	struct cell *c;
+	unsigned bits;
 
 	if (p->where == AT_STACK)
 		return XKD_OK;
@@ -152,7 +158,9 @@ static enum xkd_rc number(struct gen *g, struct got *p)
 		if (p->v.bit_size && (p->v.bit_off + p->v.bit_size > 8 * s->size))
 			return cannot(g, "a bit-field across its unit");
 	}
+	bits = p->v.bit_size;
 	result(p, AT_STACK, p->v.type, p->v.mod);
+	p->v.bit_size = bits;
 	return XKD_OK;
 }
 
@@ -321,10 +329,10 @@ static enum xkd_rc gen_binary(struct gen *g, const struct xkd_node *n, struct go
 	TRY(xkd_eval_binary(&g->e, n, &x, &y, &r, g->err));
 	c = emit(g, C_BINARY, -1);
 	c->node = n;
-	c->type = a.v.type;
-	c->mod = a.v.mod;
-	c->type2 = b.v.type;
-	c->mod2 = b.v.mod;
+	c->type = x.type;
+	c->mod = x.mod;
+	c->type2 = y.type;
+	c->mod2 = y.mod;
 	result(out, AT_STACK, r.type, r.mod);
 	return XKD_OK;
 }
@@ -349,13 +357,55 @@ static enum xkd_rc gen_cast(struct gen *g, const struct xkd_node *n, struct got 
 	return XKD_OK;
 }
 
+/* Pseudo-registers that are asked for at each hit. */
+static enum xkd_rc gen_pseudo(struct gen *g, const char *name, struct got *out)
+{
+	static const struct {
+		const char *name;
+		enum xkd_prog_what what;
+	} known[] = { { "$cpu", XKD_PROG_CPU },
+		      { "$thread", XKD_PROG_TASK },
+		      { "$tid", XKD_PROG_PID },
+		      { "$tpid", XKD_PROG_TGID } };
+	const struct xkd_arch *a = g->e.ctx->t->arch;
+	int reg = !strcmp(name, "$ip") ? a->pc : !strcmp(name, "$csp") ? a->sp : -1;
+
+	result(out, AT_STACK, xkd_type_builtin(XKD_BI_ULONG), NULL);
+	if (reg >= 0) {
+		struct cell *c = emit(g, C_REG, 1);
+
+		c->reg = reg;
+		c->bits = 64;
+		return XKD_OK;
+	}
+	for (size_t i = 0; i < XKD_COUNT(known); i++)
+		if (!strcmp(name, known[i].name)) {
+			emit(g, C_ASK, 1)->num = known[i].what;
+			return XKD_OK;
+		}
+	return cannot(g, "this pseudo-register");
+}
+
+/* The copy that the CPU of the hit has, not the one of the CPU at hand now. */
+static enum xkd_rc gen_percpu(struct gen *g, const struct xkd_value *v, struct got *out)
+{
+	const struct xkd_os *os = g->e.ctx->t->os;
+	uint64_t off;
+
+	TRY(os->percpu(g->e.ctx->t, v->percpu - 1, &off, g->err));
+	emit(g, C_ASK, 1)->num = XKD_PROG_PERCPU;
+	emit(g, C_ADD, 0)->num = v->addr - off;
+	result(out, AT_MEM, v->type, v->mod);
+	return XKD_OK;
+}
+
 static enum xkd_rc gen_name(struct gen *g, const struct xkd_node *n, struct got *out)
 {
 	struct xkd_err ignored = XKD_ERR_INIT;
 	struct xkd_value v;
 
 	if (n->text[0] == '$')
-		return cannot(g, "a pseudo-register");
+		return gen_pseudo(g, n->text, out);
 	if (!strchr(n->text, '!')) {
 		enum xkd_rc rc = xkd_scope_local(g->e.ctx, n->text, &v, &ignored);
 
@@ -369,6 +419,8 @@ static enum xkd_rc gen_name(struct gen *g, const struct xkd_node *n, struct got 
 	TRY(xkd_eval_at(g->err, xkd_eval_name(&g->e, n->text, &v, g->err), n->pos));
 	if (v.kind != XKD_V_MEM && v.kind != XKD_V_RVALUE)
 		return cannot(g, "this name");
+	if (v.percpu)
+		return v.kind == XKD_V_MEM ? gen_percpu(g, &v, out) : cannot(g, "this name");
 	return constant(g, &v, out);
 }
 
@@ -376,6 +428,8 @@ static enum xkd_rc gen_at(struct gen *g, const struct xkd_node *n, struct got *o
 {
 	struct xkd_value v;
 
+	if (n->text[0] == '$')
+		return gen_pseudo(g, n->text, out);
 	TRY(xkd_eval_at(g->err, xkd_eval_at_name(&g->e, n->text, &v, g->err), n->pos));
 	if (v.kind != XKD_V_REG || !xkd_reg_known(&g->e.ctx->regs, v.reg))
 		return cannot(g, "a register that is not read at each stop");
@@ -450,8 +504,12 @@ enum xkd_rc xkd_prog_new(const struct xkd_ctx *ctx, const struct xkd_env *env, c
 	rc = xkd_eval_parse(&g.e, XKD_CXX, text, NULL, &n, err);
 	if (!rc)
 		rc = gen_node(&g, n, &v);
-	if (!rc)
+	if (!rc) {
+		p->place = v.where == AT_MEM &&
+			   (v.v.bit_size ||
+			    xkd_lang_strip(ctx, v.v.mod, v.v.type)->kind == XKD_T_ARRAY);
 		rc = number(&g, &v);
+	}
 	if (!rc && g.deepest > STACK)
 		rc = cannot(&g, "too large");
 	if (rc) {
@@ -477,6 +535,11 @@ const struct xkd_type *xkd_prog_type(const struct xkd_prog *p, struct xkd_module
 {
 	*mod = p->mod;
 	return p->type;
+}
+
+bool xkd_prog_is_place(const struct xkd_prog *p)
+{
+	return p->place;
 }
 
 static enum xkd_rc run_load(const struct cell *c, const struct xkd_prog_env *env, uint64_t *top,
@@ -535,6 +598,11 @@ enum xkd_rc xkd_prog_run(const struct xkd_prog *p, const struct xkd_prog_env *en
 			break;
 		case C_REG:
 			TRY(run_reg(c, env, ++top, err));
+			break;
+		case C_ASK:
+			if (!env->ask || !env->ask(env->arg, (enum xkd_prog_what)c->num, ++top))
+				return xkd_err_set(err, XKD_UNSUPPORTED,
+						   "the CPU's task or per-CPU area is not known");
 			break;
 		case C_ADD:
 			*top += c->num;

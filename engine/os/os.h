@@ -15,6 +15,12 @@ struct xkd_task {
 	int cpu;	  /* kernel's number; -1 unknown */
 	char letter;	  /* the state as ps shows it: R S D I T t Z X P; '?' unknown */
 };
+/* Where in a task_struct what tells a task from others is: offsets and sizes in bytes. */
+struct xkd_task_parts {
+	uint64_t pid, tgid; /* of 4 bytes each */
+	uint64_t comm;
+	unsigned comm_size; /* 0: none known */
+};
 /* One line of the kernel's log. */
 struct xkd_logline {
 	uint64_t seq, ns; /* since boot */
@@ -114,6 +120,9 @@ struct xkd_os {
 	enum xkd_rc (*cpu_state)(struct xkd_target *t, int cpu, struct xkd_cpu_state_os *st,
 				 struct xkd_err *err);
 	enum xkd_rc (*current)(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err);
+	/* Where the CPU keeps the address of its current task; reads nothing once it is known. */
+	enum xkd_rc (*current_at)(struct xkd_target *t, int cpu, uint64_t *addr, struct xkd_err *err);
+	bool (*task_parts)(struct xkd_target *t, struct xkd_task_parts *p);
 	enum xkd_rc (*task)(struct xkd_target *t, uint64_t addr, struct xkd_task *task,
 			    struct xkd_err *err);
 	/* Every task; fn returns false to stop. */

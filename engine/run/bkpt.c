@@ -5,6 +5,7 @@
 
 #include "engine/run/place.h"
 #include "engine/run/run_int.h"
+#include "engine/run/trace.h"
 #include "engine/run/watch.h"
 #include <string.h>
 
@@ -20,6 +21,8 @@ static void free_bkpt(struct xkd_bkpt *b)
 {
 	xkd_bkpt_drop_prog(b);
 	xkd_watch_free(b->watch);
+	xkd_vec_fini(&b->compiled);
+	xkd_trace_free(b->trace);
 	free(b->spec);
 	free(b->filter);
 	free(b->cmds);
@@ -35,6 +38,9 @@ void xkd_bkpts_fini(struct xkd_bkpts *all)
 	xkd_vec_fini(&all->list);
 	xkd_vec_fini(&all->placed);
 	xkd_vec_fini(&all->early);
+	xkd_vec_fini(&all->hot);
+	xkd_traces_free(all->traces);
+	all->traces = NULL;
 }
 
 static unsigned free_id(struct xkd_run *r)
@@ -61,7 +67,7 @@ enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto
 
 	*b = *proto;
 	memset(&b->locs, 0, sizeof(b->locs));
-	b->prog = NULL;
+	memset(&b->compiled, 0, sizeof(b->compiled));
 	b->spec = xkd_strdup(proto->spec);
 	b->cmds = proto->cmds ? xkd_strdup(proto->cmds) : NULL;
 	b->cond = proto->cond ? xkd_strdup(proto->cond) : NULL;
@@ -112,7 +118,7 @@ enum xkd_rc xkd_bkpt_renumber(struct xkd_run *r, unsigned id, unsigned to, struc
 		return xkd_err_set(err, XKD_SYNTAX, "there is a breakpoint %u already", to);
 	b->id = to;
 	xkd_vec_sort(&r->bkpts->list, by_id);
-	return XKD_OK;
+	return b->trace && id != to ? xkd_trace_begin(r, b, err) : XKD_OK; /* the record has the id */
 }
 
 enum xkd_rc xkd_bkpt_enable(struct xkd_run *r, unsigned id, bool on, struct xkd_err *err)

@@ -7,6 +7,23 @@
 struct xkd_prog;
 struct xkd_os_event;
 struct xkd_watch; /* watch.h */
+struct xkd_trace;
+struct xkd_traces;
+/* A breakpoint's expressions compiled for one place (quick.c). */
+struct xkd_compiled {
+	uint64_t pc;
+	struct xkd_prog *cond;	 /* NULL: none, or not to be compiled */
+	struct xkd_prog **exprs; /* of a trace point; NULL elements: not to be compiled */
+};
+/* What the last hit on a CPU read: asked for along with the next one's registers (sight.c). */
+#define XKD_HOT_MAX 8
+struct xkd_hot {
+	struct {
+		uint64_t addr;
+		unsigned len;
+	} at[XKD_HOT_MAX];
+	unsigned n;
+};
 struct xkd_bkpt {
 	unsigned id;
 	bool enabled;
@@ -33,10 +50,8 @@ struct xkd_bkpt {
 	const struct xkd_os_event *event; /* sx: hidden from bl; NULL: a person's breakpoint */
 	bool notify;			  /* of an event: told, not stopped at */
 	char *filter;			  /* of an event: a pattern; NULL: any */
-	/* cond compiled for the place prog_pc (quick.c); NULL: not tried, or not to be compiled */
-	struct xkd_prog *prog;
-	bool prog_tried;
-	uint64_t prog_pc;
+	struct xkd_trace *trace;	  /* a trace point: records, never stops; NULL: none */
+	XKD_VEC(struct xkd_compiled) compiled; /* for the boot and modules that follow */
 	uint32_t prog_boot, prog_modules;
 };
 /* What is in the target now; several breakpoints may share a place. */
@@ -56,7 +71,8 @@ struct xkd_bkpts {
 	} proved[32];
 	unsigned nproved;
 	uint32_t proved_boot;
-	uint64_t hot;		 /* where the last hit was: read along with the next one's registers */
+	XKD_VEC(struct xkd_hot) hot; /* by index of the CPU */
+	struct xkd_traces *traces;   /* what trace points recorded; NULL: nothing yet */
 	XKD_VEC(uint64_t) early; /* in the target while it runs without a kernel (boot.c) */
 };
 #endif

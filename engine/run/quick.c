@@ -1,76 +1,110 @@
-/* Hits that pass by themselves, fast: a false condition, another CPU. The registers and the bytes at
- * the place come in one exchange, the condition is a compiled program, and the instruction under the
- * breakpoint is carried out by its effect on registers, so that the breakpoint stays in. Invariant:
- * nothing is let through here that judge() would show; what is not plain is left to it. And nothing is
- * carried out for a CPU that may be in a guest: its code cannot be read truly through every stub. */
+/* Hits that pass by themselves, fast: a false condition, another CPU, a trace point that records. The
+ * registers, the bytes at the place and more (sight.c) come in one exchange, the condition is a compiled
+ * program, and the instruction under the breakpoint is carried out by its effect on registers, so that the
+ * breakpoint stays in. Invariant: nothing is let through here that judge() would show; what is not plain
+ * is left to it. And nothing is carried out for a CPU that may be in a guest: its code cannot be read
+ * truly through every stub. */
 #include "base/str.h"
 #include "engine/lang/prog.h"
 #include "engine/os/os.h"
 #include "engine/run/place.h"
 #include "engine/run/run_int.h"
+#include "engine/run/trace.h"
 #include <string.h>
 
-#define INSN_MAX 15
+static void free_compiled(const struct xkd_bkpt *b, struct xkd_compiled *c)
+{
+	xkd_prog_free(c->cond);
+	for (size_t i = 0; c->exprs && i < xkd_trace_count(b->trace); i++)
+		xkd_prog_free(c->exprs[i]);
+	free(c->exprs);
+}
 
 void xkd_bkpt_drop_prog(struct xkd_bkpt *b)
 {
-	xkd_prog_free(b->prog);
-	b->prog = NULL;
-	b->prog_tried = false;
+	for (size_t i = 0; i < b->compiled.n; i++)
+		free_compiled(b, &b->compiled.p[i]);
+	xkd_vec_reset(&b->compiled);
 }
 
-/* Compiled at the first hit, for what names mean there; anew when modules came or went. */
-static const struct xkd_prog *program(struct xkd_run *r, struct xkd_bkpt *b, int cpu, uint64_t pc)
+static struct xkd_prog *compile(struct xkd_run *r, const struct xkd_ctx *ctx, const char *text)
+{
+	struct xkd_err ignored = XKD_ERR_INIT;
+	struct xkd_prog *p = NULL;
+
+	return xkd_prog_new(ctx, r->env, text, &p, &ignored) ? NULL : p;
+}
+
+/* Compiled at the first hit of each place, for what names mean there; anew when modules came or went.
+ * NULL: the CPU has no context to do it in. */
+static const struct xkd_compiled *compiled(struct xkd_run *r, struct xkd_bkpt *b, int cpu, uint64_t pc)
 {
 	const struct xkd_gen *g = &r->t->gen;
 	struct xkd_err ignored = XKD_ERR_INIT;
+	struct xkd_compiled *c;
 	struct xkd_ctx ctx;
+	size_t n = xkd_trace_count(b->trace);
 
-	if (b->prog_tried && b->prog_pc == pc && b->prog_boot == g->boot &&
-	    b->prog_modules == g->modules)
-		return b->prog;
-	if (xkd_ctx_cpu(r->t, cpu, &ctx, &ignored) || ctx.foreign)
-		return NULL;
-	xkd_bkpt_drop_prog(b);
-	b->prog_tried = true;
-	b->prog_pc = pc;
+	if (b->prog_boot != g->boot || b->prog_modules != g->modules)
+		xkd_bkpt_drop_prog(b);
 	b->prog_boot = g->boot;
 	b->prog_modules = g->modules;
-	if (xkd_prog_new(&ctx, r->env, b->cond, &b->prog, &ignored))
-		b->prog = NULL;
-	return b->prog;
+	for (size_t i = 0; i < b->compiled.n; i++)
+		if (b->compiled.p[i].pc == pc)
+			return &b->compiled.p[i];
+	if (xkd_ctx_cpu(r->t, cpu, &ctx, &ignored) || ctx.foreign)
+		return NULL;
+	c = xkd_vec_push(&b->compiled);
+	c->pc = pc;
+	c->cond = b->cond ? compile(r, &ctx, b->cond) : NULL;
+	c->exprs = n ? xkd_calloc(n, sizeof(struct xkd_prog *)) : NULL;
+	for (size_t i = 0; i < n; i++)
+		c->exprs[i] = compile(r, &ctx, xkd_trace_expr(b->trace, i));
+	return c;
 }
-
-struct seen {
-	struct xkd_target *t;
-	int cpu;
-};
 
 static bool read_cpu(void *arg, uint64_t addr, void *buf, size_t len)
 {
-	struct seen *s = arg;
+	const struct xkd_sight *s = arg;
 	struct xkd_space sp = xkd_space_cpu(s->cpu);
 	struct xkd_err ignored;
 
-	return !xkd_mem_read(s->t, &sp, addr, buf, len, NULL, &ignored);
+	return !xkd_mem_read(s->r->t, &sp, addr, buf, len, NULL, &ignored);
 }
 
-/* Certainly none of the user's business? */
-static bool passes(struct xkd_run *r, struct xkd_bkpt *b, int cpu, uint64_t pc,
-		   const struct xkd_regs *regs)
+/* Does the hit pass, perhaps recorded? False: someone may have to see it. */
+static bool passes(struct xkd_sight *s, struct xkd_bkpt *b)
 {
-	struct seen seen = { r->t, cpu };
-	const struct xkd_prog_env env = { .regs = regs, .read = read_cpu, .arg = &seen };
-	const struct xkd_prog *prog;
+	struct xkd_run *r = s->r;
+	const struct xkd_prog_env env = xkd_sight_env(s);
+	const struct xkd_compiled *c = NULL;
 	struct xkd_err ignored = XKD_ERR_INIT;
 	uint64_t v;
 
-	if (b->only_cpu >= 0 && r->t->os->cpu_number)
-		return r->t->os->cpu_number(r->t, cpu) != b->only_cpu;
-	if (!b->cond || b->only_task)
+	if (b->event)
 		return false;
-	prog = program(r, b, cpu, pc);
-	return prog && !xkd_prog_run(prog, &env, &v, &ignored) && !v;
+	if (b->trace)
+		xkd_traces_here(r);
+	if (b->only_cpu >= 0 && r->t->os->cpu_number && r->t->os->cpu_number(r->t, s->cpu) != b->only_cpu)
+		return true;
+	if (b->only_task && !xkd_sight_task(s))
+		return false;
+	if (b->only_task && s->task != b->only_task)
+		return true;
+	if (b->cond || b->trace)
+		c = compiled(r, b, s->cpu, s->pc);
+	if (!c)
+		return false;
+	if (b->cond) {
+		if (!c->cond || xkd_prog_run(c->cond, &env, &v, &ignored))
+			return false;
+		if (!v)
+			return true;
+	}
+	if (!b->trace || b->max_depth)
+		return false;
+	xkd_trace_take(s, b, c);
+	return true;
 }
 
 static bool holds_place(const struct xkd_bkpt *b, uint64_t pc)
@@ -81,16 +115,17 @@ static bool holds_place(const struct xkd_bkpt *b, uint64_t pc)
 	return false;
 }
 
-static bool all_pass(struct xkd_run *r, int cpu, uint64_t pc, const struct xkd_regs *regs)
+static bool all_pass(struct xkd_sight *s)
 {
+	struct xkd_bkpts *all = s->r->bkpts;
 	bool any = false;
 
-	for (size_t i = 0; i < r->bkpts->list.n; i++) {
-		struct xkd_bkpt *b = r->bkpts->list.p[i];
+	for (size_t i = 0; i < all->list.n; i++) {
+		struct xkd_bkpt *b = all->list.p[i];
 
-		if (!holds_place(b, pc))
+		if (!holds_place(b, s->pc))
 			continue;
-		if (!passes(r, b, cpu, pc, regs))
+		if (!passes(s, b))
 			return false;
 		any = true;
 	}
@@ -144,7 +179,7 @@ static bool watches(const struct xkd_run *r)
 bool xkd_run_carry(struct xkd_run *r, int cpu, const uint8_t *bytes, size_t n,
 		   const struct xkd_regs *regs, bool go)
 {
-	struct seen seen = { r->t, cpu };
+	struct xkd_sight seen = { .r = r, .cpu = cpu };
 	const struct xkd_carry_mem mem = { .read = read_cpu, .arg = &seen };
 	struct xkd_carry c;
 	struct xkd_err ignored = XKD_ERR_INIT;
@@ -158,26 +193,23 @@ bool xkd_run_carry(struct xkd_run *r, int cpu, const uint8_t *bytes, size_t n,
 bool xkd_run_quick(struct xkd_run *r, const struct xkd_until *u, const struct xkd_event *ev)
 {
 	struct xkd_bkpts *all = r->bkpts;
-	const struct xkd_regs *regs;
-	struct xkd_err ignored = XKD_ERR_INIT;
-	uint8_t bytes[INSN_MAX];
-	uint64_t pc, at = all->hot;
+	struct xkd_sight s;
+	uint8_t code[15];
 	size_t n;
-	int cpu = r->t->stop_cpu;
+	bool gone;
 
 	if (ev->kind != XKD_EV_STOPPED || ev->reason != XKD_STOP_BP || all->early.n ||
-	    !xkd_target_kernel(r->t) || xkd_target_look(r->t, cpu, at, bytes, sizeof(bytes), &n, &regs,
-							&ignored))
+	    !xkd_target_kernel(r->t) || !xkd_sight_take(&s, r, r->t->stop_cpu))
 		return false;
-	pc = regs->v[r->t->arch->pc];
-	all->hot = pc;
-	if (planned(r, u, pc) || !all_pass(r, cpu, pc, regs))
+	n = xkd_sight_code(&s, code);
+	gone = n && !planned(r, u, s.pc) && in_kernel(r, s.cpu, s.regs) && all_pass(&s) &&
+	       xkd_run_carry(r, s.cpu, code, n, s.regs, true);
+	xkd_sight_done(&s);
+	if (!gone) {
+		xkd_trace_drop(r);
 		return false;
-	if (pc != at) {
-		struct xkd_space sp = xkd_space_cpu(cpu);
-
-		n = 0;
-		(void)!xkd_mem_read(r->t, &sp, pc, bytes, sizeof(bytes), &n, &ignored);
 	}
-	return n && xkd_run_carry(r, cpu, bytes, n, regs, true);
+	xkd_traces_went(r);
+	xkd_trace_keep(r);
+	return true;
 }

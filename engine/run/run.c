@@ -56,6 +56,28 @@ static enum xkd_rc wait_event(struct xkd_run *r, int ms, struct xkd_event *ev,
 	return rc;
 }
 
+/* The next stop; what trace points recorded is written meanwhile. */
+static enum xkd_rc next_stop(struct xkd_run *r, struct xkd_event *ev, struct xkd_err *err)
+{
+	enum xkd_rc rc;
+	int ms;
+
+	do {
+		ms = xkd_traces_due(r);
+		if (!ms) {
+			xkd_traces_write(r);
+			ms = xkd_traces_due(r);
+		}
+		rc = xkd_target_wait(r->t, ms, ev, err);
+	} while (rc == XKD_TIMEOUT && ms >= 0);
+	if (rc == XKD_CANCELED || rc == XKD_TIMEOUT) {
+		r->asked |= rc == XKD_CANCELED;
+		rc = interrupt(r, ev, err);
+	}
+	xkd_traces_came(r);
+	return rc;
+}
+
 enum xkd_rc xkd_run_one(struct xkd_run *r, int cpu, bool as_told, struct xkd_event *ev,
 			struct xkd_err *err)
 {
@@ -89,14 +111,19 @@ static bool carried(struct xkd_run *r, int cpu, uint64_t pc)
 
 enum xkd_rc xkd_run_step_off(struct xkd_run *r, int cpu, bool *stepped, struct xkd_err *err)
 {
-	uint64_t sp, pc = pc_of(r, cpu, &sp);
 	struct xkd_event ev;
+	uint64_t sp, pc;
 	enum xkd_rc rc;
+	bool done;
 
 	*stepped = false;
+	xkd_cancel_hold(r->t->cancel, true);
+	pc = pc_of(r, cpu, &sp);
+	done = xkd_placed_at(r, pc) && carried(r, cpu, pc);
+	xkd_cancel_hold(r->t->cancel, false);
 	if (!xkd_placed_at(r, pc))
 		return XKD_OK;
-	if (carried(r, cpu, pc)) {
+	if (done) {
 		r->t->stop_cpu = cpu;
 		*stepped = true;
 		return XKD_OK;
@@ -152,6 +179,8 @@ static bool stops_for(struct xkd_run *r, struct xkd_bkpt *b, int cpu)
 	struct xkd_err ignored;
 	uint64_t task = 0;
 
+	if (b->trace)
+		xkd_traces_here(r);
 	if (b->only_cpu >= 0 && r->t->os->cpu_number &&
 	    r->t->os->cpu_number(r->t, cpu) != b->only_cpu)
 		return false;
@@ -162,6 +191,10 @@ static bool stops_for(struct xkd_run *r, struct xkd_bkpt *b, int cpu)
 		return false;
 	if (b->max_depth && !shallow(r, b->max_depth, cpu))
 		return false;
+	if (b->trace) {
+		xkd_trace_slowly(r, b, cpu);
+		return false;
+	}
 	b->hits++;
 	if (b->left > 1) {
 		b->left--;
@@ -187,6 +220,7 @@ bool xkd_run_hit(struct xkd_run *r, uint64_t addr, bool watch, int cpu, bool *mi
 	bool yes = false;
 
 	*mine = false;
+	xkd_cancel_hold(r->t->cancel, true);
 	for (size_t i = 0; i < r->bkpts->list.n; i++) {
 		struct xkd_bkpt *b = r->bkpts->list.p[i];
 		char more[sizeof(stop->more)] = "";
@@ -218,6 +252,7 @@ bool xkd_run_hit(struct xkd_run *r, uint64_t addr, bool watch, int cpu, bool *mi
 		snprintf(stop->text, sizeof(stop->text), "Breakpoint %u hit", b->id);
 		snprintf(stop->more, sizeof(stop->more), "%s", more);
 	}
+	xkd_cancel_hold(r->t->cancel, false);
 	return yes;
 }
 
@@ -303,6 +338,19 @@ static bool elsewhere(struct xkd_run *r, uint64_t pc, int cpu)
 	return !xkd_placed_at(r, pc);
 }
 
+/* Two CPUs that hit at once are two stops; a stub may tell the second after both went on, and of a CPU
+ * that is elsewhere by then. There is no breakpoint instruction there that could have stopped it. */
+static bool belated(struct xkd_run *r, const struct xkd_event *ev, uint64_t pc, int cpu)
+{
+	struct xkd_space sp = xkd_space_cpu(cpu);
+	struct xkd_err ignored;
+	uint8_t code[2];
+
+	return r->passed && ev->reason == XKD_STOP_BP && cpu >= 0 && pc &&
+	       !xkd_mem_read(r->t, &sp, pc - 1, code, sizeof(code), NULL, &ignored) &&
+	       code[0] != r->t->arch->bp_insn && code[1] != r->t->arch->bp_insn;
+}
+
 bool xkd_run_judge(struct xkd_run *r, const struct xkd_event *ev, const struct xkd_until *u,
 		   struct xkd_stop *stop)
 {
@@ -316,7 +364,9 @@ bool xkd_run_judge(struct xkd_run *r, const struct xkd_event *ev, const struct x
 			 ev->text[0] ? ": " : "", ev->text);
 		return true;
 	}
+	xkd_cancel_hold(r->t->cancel, true);
 	pc = pc_of(r, stop->cpu, &sp);
+	xkd_cancel_hold(r->t->cancel, false);
 	if (ev->reason == XKD_STOP_BP && elsewhere(r, pc, stop->cpu))
 		return false;
 	if (ev->reason == XKD_STOP_BP && r->bkpts->load_at && pc == r->bkpts->load_at) {
@@ -334,7 +384,7 @@ bool xkd_run_judge(struct xkd_run *r, const struct xkd_event *ev, const struct x
 			return true;
 		}
 	}
-	if (mine || theirs)
+	if (mine || theirs || belated(r, ev, pc, stop->cpu))
 		return false;
 	/* A hit of a breakpoint that is out by now, queued while another CPU's was looked at. */
 	other_stop(ev, stop);
@@ -352,12 +402,39 @@ static enum xkd_rc place_until(struct xkd_run *r, const struct xkd_until *u, str
 	return rc;
 }
 
+/* A Ctrl-C while a hit is looked at cuts nothing short: the hit counts, and then the target stays. So it
+ * is with one that a hit crossed on its way. */
+static bool quick(struct xkd_run *r, const struct xkd_until *u, const struct xkd_event *ev)
+{
+	bool gone;
+
+	xkd_cancel_hold(r->t->cancel, true);
+	gone = xkd_run_quick(r, u, ev);
+	xkd_cancel_hold(r->t->cancel, false);
+	return gone;
+}
+
+static bool given_up(struct xkd_run *r, bool shown, struct xkd_stop *stop)
+{
+	const struct xkd_event user = { .kind = XKD_EV_STOPPED, .reason = XKD_STOP_USER };
+
+	if (r->t->lost || r->t->running || !(r->asked || xkd_canceled(r->t->cancel)))
+		return false;
+	xkd_cancel_clear(r->t->cancel);
+	r->asked = true;
+	if (!shown || stop->kind == XKD_STOPPED_OTHER) {
+		other_stop(&user, stop);
+		stop->asked = true;
+	}
+	return true;
+}
+
 static enum xkd_rc run_loop(struct xkd_run *r, const struct xkd_until *u, struct xkd_stop *stop,
 			    struct xkd_err *err)
 {
 	struct xkd_resume all = { .others = XKD_ACT_CONT };
 	struct xkd_event ev;
-	bool stepped;
+	bool stepped, shown;
 	int cpu = r->cpu;
 
 	for (;;) {
@@ -377,14 +454,19 @@ static enum xkd_rc run_loop(struct xkd_run *r, const struct xkd_until *u, struct
 			rc = place_until(r, u, err);
 		if (!rc)
 			rc = xkd_target_resume(r->t, &all, err);
-		do
-			if (!rc)
-				rc = wait_event(r, -1, &ev, err);
-		while (!rc && xkd_run_quick(r, u, &ev));
+		xkd_traces_went(r);
+		if (!rc)
+			rc = next_stop(r, &ev, err);
+		while (!rc && !r->asked && quick(r, u, &ev)) {
+			r->passed = true;
+			rc = next_stop(r, &ev, err);
+		}
 		if (rc)
 			return rc;
-		if (xkd_run_judge(r, &ev, u, stop))
+		shown = xkd_run_judge(r, &ev, u, stop);
+		if (given_up(r, shown, stop) || shown)
 			return XKD_OK;
+		r->passed |= ev.reason == XKD_STOP_BP;
 		cpu = r->t->stop_cpu;
 	}
 }
@@ -404,7 +486,9 @@ enum xkd_rc xkd_run_until(struct xkd_run *r, const struct xkd_until *u, struct x
 
 	xkd_bkpt_late(r);
 	xkd_watch_note(r);
+	xkd_traces_begin(r);
 	rc = run_loop(r, u, stop, err);
+	xkd_traces_end(r);
 
 	if (r->t->lost) {
 		r->bkpts->placed.n = 0;

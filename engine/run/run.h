@@ -18,6 +18,7 @@ struct xkd_run {
 	/* .step: during a single step of one CPU the others run; it may be one into an interrupt */
 	bool step_others, step_irqs;
 	bool asked; /* set by the run: a person asked for the stop */
+	bool passed; /* set by the run: it let a hit pass */
 };
 enum xkd_stop_kind {
 	XKD_STOPPED_BP,	  /* bp is set */
@@ -50,8 +51,8 @@ enum xkd_rc xkd_run_to(struct xkd_run *r, const uint64_t *addrs, size_t n,
 /* Takes every inserted breakpoint out (leaving; before memory is shown the bytes are hidden). */
 enum xkd_rc xkd_run_remove_all(struct xkd_run *r, struct xkd_err *err);
 
-/* Breakpoint editing; all locations resolved or deferred. id -1: the lowest free one. proto->watch is
- * taken over, whatever comes of it. */
+/* Breakpoint editing; all locations resolved or deferred. id -1: the lowest free one. proto->watch and
+ * proto->trace are taken over, whatever comes of it. */
 enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto,
 			 struct xkd_bkpt **bp, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_bkpt_del(struct xkd_run *r, unsigned id, struct xkd_err *err) XKD_MUST;
@@ -66,7 +67,7 @@ const struct xkd_os_event *xkd_event_named(struct xkd_target *t, const char *cod
 enum xkd_rc xkd_event_set(struct xkd_run *r, const char *code, const char *filter, bool notify,
 			  const char *cmds, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_event_clear(struct xkd_run *r, const char *code, struct xkd_err *err) XKD_MUST;
-void xkd_bkpt_drop_prog(struct xkd_bkpt *b); /* its compiled condition */
+void xkd_bkpt_drop_prog(struct xkd_bkpt *b); /* its compiled expressions */
 /* After module changes: resolves deferred ones, re-places moved ones. */
 void xkd_bkpt_refresh(struct xkd_run *r);
 #endif

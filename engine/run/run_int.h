@@ -1,6 +1,7 @@
 /* What the files of engine/run share. */
 #ifndef XKD_ENGINE_RUN_INT_H
 #define XKD_ENGINE_RUN_INT_H
+#include "engine/lang/prog.h"
 #include "engine/run/run.h"
 
 /* A temporary place of a plan: stops only for this task at or above this stack depth. */
@@ -33,6 +34,47 @@ void xkd_bkpt_late(struct xkd_run *r);
 /* event.c. Is the event that the CPU stands at to be stopped for? Says in text what it is; tells those
  * that are only told. */
 bool xkd_event_stops(struct xkd_run *r, struct xkd_bkpt *b, int cpu, char *text, size_t max);
+/* sight.c: a CPU at a hit, seen with as few exchanges as can be. */
+#define XKD_SIGHT_BYTES 128
+struct xkd_sight {
+	struct xkd_run *r;
+	int cpu;
+	const struct xkd_regs *regs;
+	uint64_t pc;
+	struct xkd_hot next; /* what was read now; asked for at once next time */
+	struct xkd_iov iov[XKD_HOT_MAX];
+	uint8_t bytes[XKD_HOT_MAX][XKD_SIGHT_BYTES];
+	size_t n;
+	bool has_task;
+	uint64_t task;
+	int64_t pid, tgid;
+	char comm[65];
+};
+/* False: the CPU cannot be looked at. */
+bool xkd_sight_take(struct xkd_sight *s, struct xkd_run *r, int cpu);
+/* The instruction's bytes at pc, at most 15; returns how many. */
+size_t xkd_sight_code(struct xkd_sight *s, uint8_t *bytes);
+bool xkd_sight_task(struct xkd_sight *s); /* fills task ... comm, once */
+/* For programs. */
+struct xkd_prog_env xkd_sight_env(struct xkd_sight *s);
+void xkd_sight_done(struct xkd_sight *s);
+/* trace.c. Values of a trace point's hit are taken while the CPU stands, and kept when it was let go
+ * or dropped when it was not. */
+void xkd_trace_take(struct xkd_sight *s, struct xkd_bkpt *b, const struct xkd_compiled *c);
+void xkd_trace_keep(struct xkd_run *r);
+void xkd_trace_drop(struct xkd_run *r);
+/* Takes and keeps one by the evaluator alone. */
+void xkd_trace_slowly(struct xkd_run *r, struct xkd_bkpt *b, int cpu);
+/* Around a run. */
+void xkd_traces_begin(struct xkd_run *r);
+void xkd_traces_end(struct xkd_run *r);
+/* A stop came; it is a trace point's; the target goes again. */
+void xkd_traces_came(struct xkd_run *r);
+void xkd_traces_here(struct xkd_run *r);
+void xkd_traces_went(struct xkd_run *r);
+/* Milliseconds until what was recorded is to be written (0: now); -1: nothing is to be. */
+int xkd_traces_due(struct xkd_run *r);
+void xkd_traces_write(struct xkd_run *r);
 /* quick.c. Lets a hit that certainly concerns nobody pass; true: the target runs again. */
 bool xkd_run_quick(struct xkd_run *r, const struct xkd_until *u, const struct xkd_event *ev);
 /* Carries the instruction in bytes out for a CPU; go: and lets everything run. False: it is to be

@@ -110,3 +110,6 @@ tests_unit_t_trampoline_old_LDADD = $(XKD_TEST_LIBS)
 check_PROGRAMS += tests/unit/t_counted
 tests_unit_t_counted_SOURCES = tests/unit/t_counted.c
 tests_unit_t_counted_LDADD = $(XKD_TEST_LIBS)
+check_PROGRAMS += tests/unit/t_trace
+tests_unit_t_trace_SOURCES = tests/unit/t_trace.c tests/unit/mock.c tests/unit/mock.h tests/unit/tap.h
+tests_unit_t_trace_LDADD = $(XKD_TEST_LIBS)

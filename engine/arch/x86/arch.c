@@ -13,6 +13,7 @@ const struct xkd_arch xkd_arch_x86 = {
 	.percpu = X86R_GS_BASE,
 	.ptr_size = 8,
 	.hw_slots = 4,
+	.bp_insn = 0xcc, /* int3 */
 	.dwarf_saved = 1 << 3 | 1 << 6 | 0xf << 12, /* rbx rbp r12-r15: System V psABI, 3.2.1 */
 	.arg_regs = { X86R_RDI, X86R_RSI, X86R_RDX, X86R_RCX },
 	.gdb_arch = "i386:x86-64",

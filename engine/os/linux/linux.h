@@ -105,6 +105,8 @@ bool linux_load_place(struct xkd_target *t, uint64_t *addr);
 /* --- tasks.c --- */
 enum xkd_rc linux_percpu(struct xkd_target *t, int os_cpu, uint64_t *off, struct xkd_err *err);
 int linux_cpu_number(struct xkd_target *t, int cpu);
+enum xkd_rc linux_current_at(struct xkd_target *t, int cpu, uint64_t *addr, struct xkd_err *err);
+bool linux_task_parts(struct xkd_target *t, struct xkd_task_parts *p);
 enum xkd_rc linux_current(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err);
 enum xkd_rc linux_task(struct xkd_target *t, uint64_t addr, struct xkd_task *task,
 		       struct xkd_err *err);

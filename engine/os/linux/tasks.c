@@ -128,7 +128,7 @@ int linux_cpu_number(struct xkd_target *t, int cpu)
 	return cpu;
 }
 
-enum xkd_rc linux_current(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err)
+enum xkd_rc linux_current_at(struct xkd_target *t, int cpu, uint64_t *addr, struct xkd_err *err)
 {
 	struct linux_fit fit;
 	uint64_t base;
@@ -136,7 +136,33 @@ enum xkd_rc linux_current(struct xkd_target *t, int cpu, uint64_t *task, struct 
 
 	if (!rc)
 		rc = linux_shape(t, SHAPE_CURRENT, &fit, err);
-	return rc ? rc : xkd_kread_u(t, base + fit.at[AT_VAR].off + fit.at[AT_MEMBER].off, 8, task, err);
+	if (!rc)
+		*addr = base + fit.at[AT_VAR].off + fit.at[AT_MEMBER].off;
+	return rc;
+}
+
+enum xkd_rc linux_current(struct xkd_target *t, int cpu, uint64_t *task, struct xkd_err *err)
+{
+	uint64_t at;
+	enum xkd_rc rc = linux_current_at(t, cpu, &at, err);
+
+	return rc ? rc : xkd_kread_u(t, at, 8, task, err);
+}
+
+bool linux_task_parts(struct xkd_target *t, struct xkd_task_parts *p)
+{
+	struct xkd_err ignored;
+	struct linux_fit fit;
+
+	if (linux_shape(t, SHAPE_TASK, &fit, &ignored) || fit.at[TASK_PID].size != 4 ||
+	    !fit.at[TASK_TGID].there || fit.at[TASK_TGID].size != 4)
+		return false;
+	*p = (struct xkd_task_parts){ .pid = fit.at[TASK_PID].off, .tgid = fit.at[TASK_TGID].off };
+	if (fit.at[TASK_COMM].there) {
+		p->comm = fit.at[TASK_COMM].off;
+		p->comm_size = fit.at[TASK_COMM].size < 64 ? (unsigned)fit.at[TASK_COMM].size : 64;
+	}
+	return true;
 }
 
 static bool try_part(struct xkd_target *t, const struct linux_fit *fit, unsigned part, uint64_t task,
