@@ -1,6 +1,6 @@
 /* Memory of a stub that must be asked with care (Bochs): a read that fails is answered with what the
  * last good one brought, one that crosses a page reads the wrong one, a single byte written is taken
- * for a breakpoint set or removed.
+ * for a breakpoint set or removed; and where paging is off, a high address ends it.
  *
  * Invariant: r->stale is the start of what a failed read would be answered with. An answer that
  * begins as it is believed only when it does not follow two other reads, of the code at rip and of
@@ -113,6 +113,11 @@ enum xkd_rc xkd_rsp_careful(struct xkd_rsp *r, struct xkd_iov *iov, size_t n, bo
 
 			len = len < PIECE ? len : PIECE;
 			len = len < page ? len : page;
+			/* Without page tables Bochs takes it for a physical one, and dies. */
+			if (addr >> 32 && !r->high) {
+				v->rc = XKD_NOTMAPPED;
+				break;
+			}
 			if (rc == XKD_OK)
 				rc = write ? write_piece(r, addr, len, buf, &there, err)
 					   : read_piece(r, addr, len, buf, &there, err);

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool rip_index(const struct xkd_rsp *r, size_t *index)
+static bool index_of(const struct xkd_rsp *r, const char *name, size_t *index)
 {
 	for (size_t i = 0; i < r->layout.n; i++)
-		if (!strcmp(r->descs[i].name, "rip") && r->regs[i].from == XKD_RSP_REG_G &&
+		if (!strcmp(r->descs[i].name, name) && r->regs[i].from == XKD_RSP_REG_G &&
 		    r->descs[i].bytes == 8) {
 			*index = i;
 			return true;
@@ -21,20 +21,26 @@ static bool rip_index(const struct xkd_rsp *r, size_t *index)
 	return false;
 }
 
+/* A register's value in the answer to g just had. */
+static bool in_reply(const struct xkd_rsp *r, const char *name, uint64_t *v)
+{
+	uint8_t b[8];
+	size_t i, n;
+
+	if (!index_of(r, name, &i) || r->reply.len < 2 * (size_t)r->regs[i].off + 16 ||
+	    !xkd_rsp_unhex(r->reply.s + 2 * (size_t)r->regs[i].off, 16, b, 8, &n))
+		return false;
+	*v = xkd_get_le(b, 8);
+	return true;
+}
+
 /* rip of whatever thread is chosen, as the stub tells it. False: it does not. */
 static enum xkd_rc told_rip(struct xkd_rsp *r, uint64_t *rip, bool *there, struct xkd_err *err)
 {
 	enum xkd_rc rc = xkd_rsp_ask(r, "g", 1, err);
-	uint8_t b[8];
-	size_t i, n;
 
-	*there = false;
-	if (rc != XKD_OK || !rip_index(r, &i) || r->reply.len < 2 * (size_t)r->regs[i].off + 16 ||
-	    !xkd_rsp_unhex(r->reply.s + 2 * (size_t)r->regs[i].off, 16, b, 8, &n))
-		return rc;
-	*rip = xkd_get_le(b, 8);
-	*there = true;
-	return XKD_OK;
+	*there = rc == XKD_OK && in_reply(r, "rip", rip);
+	return rc;
 }
 
 static enum xkd_rc put_rip(struct xkd_rsp *r, uint64_t rip, struct xkd_err *err)
@@ -43,7 +49,7 @@ static enum xkd_rc put_rip(struct xkd_rsp *r, uint64_t rip, struct xkd_err *err)
 	uint8_t b[8];
 	size_t i;
 
-	if (!rip_index(r, &i))
+	if (!index_of(r, "rip", &i))
 		return XKD_OK;
 	xkd_put_le(b, rip, 8);
 	xkd_hex_encode(hex, b, 8);
@@ -109,17 +115,19 @@ static enum xkd_rc step_back(struct xkd_rsp *r, struct xkd_event *ev, struct xkd
 /* Does it tell rip + 1? It then does so of a rip just written, too. */
 static enum xkd_rc measure(struct xkd_rsp *r, struct xkd_err *err)
 {
-	uint64_t rip, again;
+	uint64_t rip, again, rsp;
 	bool there, twice = false;
 	enum xkd_rc rc = told_rip(r, &rip, &there, err);
 
 	r->rip_over = 0;
+	r->high = false;
 	if (rc == XKD_OK && there)
 		rc = put_rip(r, rip, err);
 	if (rc == XKD_OK && there)
 		rc = told_rip(r, &again, &twice, err);
 	if (rc != XKD_OK || !twice)
 		return rc;
+	r->high = rip >> 32 || (in_reply(r, "rsp", &rsp) && rsp >> 32);
 	r->rip_over = again == rip + 1;
 	r->rip = rip - r->rip_over;
 	return put_rip(r, rip - r->rip_over, err);
@@ -144,7 +152,7 @@ void xkd_rsp_mend_g(const struct xkd_rsp *r, struct xkd_regblob *blob)
 {
 	size_t i;
 
-	if (!r->rip_over || !rip_index(r, &i) || !blob->avail[i])
+	if (!r->rip_over || !index_of(r, "rip", &i) || !blob->avail[i])
 		return;
 	xkd_put_le(blob->bytes + r->descs[i].off,
 		   xkd_get_le(blob->bytes + r->descs[i].off, 8) - r->rip_over, 8);

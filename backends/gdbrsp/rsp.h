@@ -107,6 +107,7 @@ struct xkd_rsp {
 	/* memory */
 	uint8_t stale[16]; /* careful.c */
 	size_t nstale;
+	bool high; /* the CPU works with addresses above 4 GiB, by its rip and rsp */
 	uint64_t rip; /* of the CPU at this stop, where rip_over is looked at */
 	bool phys_unsure; /* PhyMemMode may have been left on */
 	struct xkd_be_range *ram;
@@ -154,7 +155,7 @@ enum xkd_rc xkd_rsp_send(struct xkd_rsp *r, const char *req, size_t n,
 /* Sends a resume packet; the target runs from here on. */
 enum xkd_rc xkd_rsp_start(struct xkd_rsp *r, const char *req, size_t n,
 			  struct xkd_err *err) XKD_MUST;
-/* Lets the target go. Its answer is not acknowledged: the ack could reach a QEMU that runs again,
+/* Lets the target go. QEMU's answer is not acknowledged: the ack could reach it when it runs again,
  * and stop it. */
 enum xkd_rc xkd_rsp_detach(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
 /* Sends the acks owed. */

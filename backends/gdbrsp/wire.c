@@ -681,6 +681,16 @@ enum xkd_rc xkd_rsp_detach(struct xkd_rsp *r, struct xkd_err *err)
 	/* Some close at once, which is an answer too. */
 	if (r->lost)
 		return XKD_OK;
+	/* Bochs and kgdb wait for it, and run on only then. */
+	if (rc == XKD_OK && !r->profile->qemu && !r->noack) {
+		struct xkd_err ignored;
+
+		(void)!send_bytes(r, "+", 1, &ignored);
+		return xkd_rsp_is_ok(r) ? XKD_OK
+					: xkd_err_set(err, XKD_UNSUPPORTED,
+						      "%s refuses to let go (%s); it may stand",
+						      r->link.peer, XKD_RSP_SAID(r));
+	}
 	if (rc == XKD_OK && !xkd_rsp_is_ok(r))
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s refuses to let go (%s); it may stand",
 				   r->link.peer, XKD_RSP_SAID(r));

@@ -11,6 +11,7 @@
  *   bad P    P with a wrong checksum      flood   a packet without end
  *   close    the stub goes away           @ FILE  the lines of FILE
  *   fill BB N   N (hex) times the byte BB is sent, as hex
+ *   acked    the ack of the last packet must come, D's too
  * At the end the client must go away having sent nothing more and acked all, save D's answer. */
 #include "tests/rsp/transcript.h"
 #include "base/str.h"
@@ -210,11 +211,13 @@ static void stub_line(struct stub *s, const char *line, struct xkd_buf *b)
 		stub_flood(s);
 	else if (!strcmp(word, "close"))
 		s->closed = !shutdown(s->fd, SHUT_RDWR);
+	else if (!strcmp(word, "acked") && (stub_byte(s) != '+' || --s->owed))
+		stub_fail(s, "no ack", NULL);
 	else if (!strcmp(word, "^") && stub_past_acks(s) != 3)
 		stub_fail(s, "no Ctrl-C", NULL);
 	else if (!strcmp(word, "nak") && (stub_past_acks(s) != '-' || --s->owed < 0))
 		stub_fail(s, "no '-'", NULL);
-	else if (!strstr("^ nak", word))
+	else if (!strstr("^ nak acked", word))
 		stub_packet(s, word, text, b);
 }
 
