@@ -94,6 +94,14 @@ enum xkd_rc xkd_rsp_bp_del(struct xkd_backend *be, enum xkd_bp_kind kind, uint64
 	return rc;
 }
 
+enum xkd_rc xkd_rsp_bp_stale(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
+			     unsigned size, struct xkd_err *err)
+{
+	struct xkd_rsp_bp bp = { kind, addr, size };
+
+	return request(xkd_rsp(be), 'z', &bp, err);
+}
+
 enum xkd_rc xkd_rsp_bp_clear(struct xkd_rsp *r, struct xkd_err *err)
 {
 	enum xkd_rc first = XKD_OK;
@@ -104,7 +112,7 @@ enum xkd_rc xkd_rsp_bp_clear(struct xkd_rsp *r, struct xkd_err *err)
 
 		if (rc != XKD_OK && first == XKD_OK)
 			first = xkd_err_addr(err, rc, r->bps.p[i].addr, "%s", e.msg);
-		if (r->lost)
+		if (r->lost || rc == XKD_TIMEOUT)
 			break;
 	}
 	xkd_vec_reset(&r->bps);

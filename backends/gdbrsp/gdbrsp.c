@@ -17,10 +17,29 @@ static void destroy(struct xkd_rsp *r)
 	xkd_buf_fini(&r->out);
 	xkd_buf_fini(&r->reply);
 	xkd_vec_fini(&r->bps);
+	free(r->uri);
 	free(r->last_run);
 	free(r->threads);
 	free(r->ram);
 	free(r);
+}
+
+/* What a client before us left in. Under TCG QEMU's `?` drops the breakpoints of the CPU that Hc has
+ * chosen and no other's (tcg_remove_all_breakpoints; 7.2), and z of one that is not on all of them takes
+ * out none. */
+static enum xkd_rc drop_left(struct xkd_rsp *r, struct xkd_err *err)
+{
+	enum xkd_rc rc = XKD_OK;
+
+	if (!r->profile->qemu || r->kvm || r->nthreads < 2)
+		return XKD_OK;
+	/* the first one last: that is the choice which QEMU begins with */
+	for (size_t i = r->nthreads; i-- > 0 && rc == XKD_OK;) {
+		rc = xkd_rsp_askf(r, err, "Hc%s", r->threads[i].text);
+		if (rc == XKD_OK)
+			rc = xkd_rsp_ask(r, "?", 1, err);
+	}
+	return rc;
 }
 
 static enum xkd_rc introduce(struct xkd_rsp *r, struct xkd_err *err)
@@ -35,6 +54,8 @@ static enum xkd_rc introduce(struct xkd_rsp *r, struct xkd_err *err)
 				 r->link.peer, r->arch);
 	if (rc == XKD_OK)
 		rc = xkd_rsp_threads(r, err);
+	if (rc == XKD_OK)
+		rc = drop_left(r, err);
 	if (rc == XKD_OK) {
 		struct xkd_event ev = { .kind = XKD_EV_STOPPED, .exc = -1 };
 
@@ -45,14 +66,16 @@ static enum xkd_rc introduce(struct xkd_rsp *r, struct xkd_err *err)
 	return rc;
 }
 
-static enum xkd_rc rsp_open(const struct xkd_be_open *o, struct xkd_backend **be,
-			    struct xkd_err *err)
+#define AGAIN_MS 1500
+
+/* *out is set in any case. */
+static enum xkd_rc connect_to(const struct xkd_be_open *o, struct xkd_rsp **out, struct xkd_err *err)
 {
 	struct xkd_rsp *r = xkd_calloc(1, sizeof(*r));
 	enum xkd_rc rc;
 
-	*be = NULL;
 	r->be.ops = &xkd_gdbrsp_ops;
+	r->uri = xkd_strdup(o->uri);
 	r->log = o->log;
 	r->cancel = o->cancel;
 	r->timeout_ms = o->timeout_ms ? o->timeout_ms : XKD_RSP_TIMEOUT_MS;
@@ -63,17 +86,45 @@ static enum xkd_rc rsp_open(const struct xkd_be_open *o, struct xkd_backend **be
 	xkd_pkt_init(&r->in);
 	xkd_buf_init(&r->out);
 	xkd_buf_init(&r->reply);
+	*out = r;
 	rc = xkd_link_open(&r->link, o->uri, r->timeout_ms, o->cancel, err);
+	if (rc == XKD_OK)
+		xkd_keeper_start(&r->keeper, r->link.fd, !o->leave_halted);
+	return rc;
+}
+
+/* A connection that broke while the two got to know each other, or instead of D's answer, may leave a
+ * target that we stopped. It is reached once more, to be let go. */
+static void let_go_again(const struct xkd_rsp *old)
+{
+	struct xkd_be_open o = { .uri = old->uri, .log = old->log, .timeout_ms = AGAIN_MS };
+	struct xkd_err e = XKD_ERR_INIT;
+	struct xkd_rsp *r;
+
+	if (connect_to(&o, &r, &e) == XKD_OK && xkd_rsp_handshake(r, &e) == XKD_OK &&
+	    r->found != XKD_FOUND_PRELAUNCH)
+		(void)!xkd_rsp_detach(r, &e);
+	destroy(r);
+}
+
+static enum xkd_rc rsp_open(const struct xkd_be_open *o, struct xkd_backend **be,
+			    struct xkd_err *err)
+{
+	struct xkd_rsp *r;
+	enum xkd_rc rc = connect_to(o, &r, err);
+
+	*be = NULL;
 	if (rc == XKD_OK)
 		rc = introduce(r, err);
 	if (rc == XKD_OK) {
-		xkd_keeper_start(&r->keeper, r->link.fd, r->noack,
-				 r->found != XKD_FOUND_PRELAUNCH && !o->leave_halted);
 		*be = &r->be;
 		return XKD_OK;
 	}
-	/* Connecting stopped it; a stub we cannot use is let go. */
-	if (r->link.fd >= 0 && r->found == XKD_FOUND_RUNNING && !r->lost) {
+	if (r->lost && !r->ended && (r->spoke || !r->in.junk)) {
+		if (!o->leave_halted)
+			let_go_again(r);
+	} else if (r->link.fd >= 0 && r->found == XKD_FOUND_RUNNING && !r->lost) {
+		/* Connecting stopped it; a stub we cannot use is let go. */
 		struct xkd_err e = XKD_ERR_INIT;
 
 		r->link.cancel = NULL;
@@ -116,6 +167,8 @@ static enum xkd_rc leave(struct xkd_rsp *r, bool leave_running, struct xkd_err *
 	if (!leave_running || r->lost)
 		return rc;
 	rc2 = xkd_rsp_detach(r, rc == XKD_OK ? err : NULL);
+	if (r->lost) /* hanging up may be its answer, or it never heard the question */
+		let_go_again(r);
 	return rc == XKD_OK ? rc2 : rc;
 }
 
@@ -227,6 +280,7 @@ const struct xkd_backend_ops xkd_gdbrsp_ops = {
 	.next_event = xkd_rsp_next_event,
 	.bp_add = xkd_rsp_bp_add,
 	.bp_del = xkd_rsp_bp_del,
+	.bp_stale = xkd_rsp_bp_stale,
 	.hint = rsp_hint,
 	.raw = xkd_rsp_raw,
 };

@@ -1,6 +1,7 @@
-/* The keeper process. It speaks a protocol of lines with xkd ("+SPEC", "-SPEC", "q") and, only when
- * the line ends without "q", the GDB remote protocol with the stub: stop, `?` (with which QEMU drops
- * all breakpoints), z for each that was noted, D. It allocates a table and nothing else, shares no
+/* The keeper process. It speaks a protocol of lines with xkd ("+SPEC", "-SPEC", "q" and
+ * the letters of xkd_keeper_news) and, only when
+ * the line ends without "q", the GDB remote protocol with the stub: stop, a question to know that
+ * answers fit, z for each that was noted, D. It allocates a table and nothing else, shares no
  * state with xkd but the connection, and never outlives its work by more than the time-outs below. */
 #include "backends/gdbrsp/keeper.h"
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 
 struct keep {
 	int line, stub;
-	bool noack, run_on;
+	bool noack, qemu, run_on;
 	volatile int *runs; /* xkd's word; NULL: not known */
 	char (*specs)[SPEC];
 	size_t n;
@@ -110,9 +111,12 @@ static void rescue(struct keep *k)
 		;
 	if (!k->noack)
 		(void)put(k, "+", 1);
-	/* a late stop reply may come before the answer to a question: ask until answers fit */
-	for (int i = 0; i < TRIES && (!ask(k, "?", reply, sizeof(reply)) || !is_stop(reply)); i++)
-		;
+	/* A late stop reply may come before the answer to a question: ask until answers fit. QEMU's `?`
+	 * would drop the breakpoints of one CPU, after which z takes out none on the others. */
+	for (int i = 0; i < TRIES; i++)
+		if (ask(k, k->qemu ? "qC" : "?", reply, sizeof(reply)) &&
+		    (k->qemu ? !strncmp(reply, "QC", 2) : is_stop(reply)))
+			break;
 	while (next_byte(k, 50) >= 0)
 		;
 	for (size_t i = 0; i < k->n; i++) {
@@ -155,6 +159,9 @@ static bool watch(struct keep *k)
 		n = 0;
 		if (line[0] == 'q')
 			return true;
+		k->noack |= line[0] == XKD_KEEPER_NOACK;
+		k->qemu |= line[0] == XKD_KEEPER_QEMU;
+		k->run_on &= line[0] != XKD_KEEPER_STAYS;
 		take_note(k, line);
 	}
 	return false;
@@ -202,9 +209,9 @@ static void child(struct keep *k)
 	_exit(0);
 }
 
-void xkd_keeper_start(struct xkd_keeper *k, int link_fd, bool noack, bool run_on)
+void xkd_keeper_start(struct xkd_keeper *k, int link_fd, bool run_on)
 {
-	struct keep keep = { .stub = link_fd, .noack = noack, .run_on = run_on };
+	struct keep keep = { .stub = link_fd, .run_on = run_on };
 	int pair[2];
 
 	*k = (struct xkd_keeper){ .fd = -1, .pid = -1 };
@@ -228,10 +235,9 @@ void xkd_keeper_start(struct xkd_keeper *k, int link_fd, bool noack, bool run_on
 		k->fd = pair[0];
 }
 
-void xkd_keeper_note(struct xkd_keeper *k, bool in, const char *spec)
+static void tell(struct xkd_keeper *k, const char *line)
 {
-	char line[SPEC + 4];
-	int n = snprintf(line, sizeof(line), "%c%.*s\n", in ? '+' : '-', SPEC - 1, spec);
+	ssize_t n = (ssize_t)strlen(line);
 
 	if (k->fd >= 0 && send(k->fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
 		close(k->fd);
@@ -243,6 +249,19 @@ void xkd_keeper_runs(struct xkd_keeper *k, bool runs)
 {
 	if (k->runs)
 		*k->runs = runs;
+}
+
+void xkd_keeper_tell(struct xkd_keeper *k, enum xkd_keeper_news news)
+{
+	tell(k, (char[]){ (char)news, '\n', 0 });
+}
+
+void xkd_keeper_note(struct xkd_keeper *k, bool in, const char *spec)
+{
+	char line[SPEC + 4];
+
+	snprintf(line, sizeof(line), "%c%.*s\n", in ? '+' : '-', SPEC - 1, spec);
+	tell(k, line);
 }
 
 void xkd_keeper_end(struct xkd_keeper *k)

@@ -54,6 +54,7 @@ struct xkd_rsp_reg {
 struct xkd_rsp {
 	struct xkd_backend be; /* first */
 	struct xkd_link link;
+	char *uri;
 	struct xkd_keeper keeper;
 	struct xkd_log *log;
 	struct xkd_cancel *cancel;
@@ -262,6 +263,8 @@ enum xkd_rc xkd_rsp_bp_add(struct xkd_backend *be, enum xkd_bp_kind kind, uint64
 			   unsigned size, struct xkd_err *err);
 enum xkd_rc xkd_rsp_bp_del(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
 			   unsigned size, struct xkd_err *err);
+enum xkd_rc xkd_rsp_bp_stale(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
+			     unsigned size, struct xkd_err *err);
 /* Takes all out; goes on after a failure and returns the first. */
 enum xkd_rc xkd_rsp_bp_clear(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
 

@@ -70,8 +70,10 @@ static enum xkd_rc ask_supported(struct xkd_rsp *r, char *supported, struct xkd_
 	if (!has_feature(supported, "QStartNoAckMode+"))
 		return XKD_OK;
 	rc = xkd_rsp_ask(r, "QStartNoAckMode", 15, err);
-	if (rc == XKD_OK && xkd_rsp_is_ok(r))
+	if (rc == XKD_OK && xkd_rsp_is_ok(r)) {
 		r->noack = true;
+		xkd_keeper_tell(&r->keeper, XKD_KEEPER_NOACK);
+	}
 	return rc;
 }
 
@@ -200,8 +202,12 @@ enum xkd_rc xkd_rsp_handshake(struct xkd_rsp *r, struct xkd_err *err)
 	if (rc != XKD_OK)
 		return rc;
 	rc = choose_profile(r, qemu, supported, err);
+	if (qemu)
+		xkd_keeper_tell(&r->keeper, XKD_KEEPER_QEMU);
 	if (rc == XKD_OK)
 		rc = ask_status(r, err);
+	if (r->found == XKD_FOUND_PRELAUNCH)
+		xkd_keeper_tell(&r->keeper, XKD_KEEPER_STAYS);
 	if (rc == XKD_OK)
 		rc = ask_vcont(r, err);
 	return rc;

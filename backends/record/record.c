@@ -449,6 +449,16 @@ static enum xkd_rc rec_bp_add(struct xkd_backend *be, enum xkd_bp_kind kind, uin
 	return bp(be, true, kind, addr, size, err);
 }
 
+/* No record: what was left before is none of the session's, and a replay has nothing of it. */
+static enum xkd_rc rec_bp_stale(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
+				unsigned size, struct xkd_err *err)
+{
+	struct recorder *r = rec_of(be);
+
+	r->epoch++;
+	return r->in->ops->bp_stale(r->in, kind, addr, size, err);
+}
+
 static enum xkd_rc rec_bp_del(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
 			      unsigned size, struct xkd_err *err)
 {
@@ -573,6 +583,7 @@ static void take_slots(struct xkd_backend_ops *ops, const struct xkd_backend_ops
 	TAKE(reset);
 	TAKE(bp_add);
 	TAKE(bp_del);
+	TAKE(bp_stale);
 	TAKE(hint);
 	TAKE(raw);
 #undef TAKE
@@ -635,6 +646,7 @@ const struct xkd_backend_ops xkd_record_ops = {
 	.next_event = rec_next_event,
 	.bp_add = rec_bp_add,
 	.bp_del = rec_bp_del,
+	.bp_stale = rec_bp_stale,
 	.hint = rec_hint,
 	.raw = rec_raw,
 	.note = rec_note,

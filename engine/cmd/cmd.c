@@ -87,7 +87,7 @@ static enum xkd_rc check_effect(const struct xkd_session *s, const struct xkd_cm
 			       XKD_FX_MACHINE);
 
 	if (need && s->lost)
-		return xkd_err_set(err, XKD_TRANSPORT, "%s: the target is lost", name);
+		return xkd_err_set(err, XKD_TRANSPORT, "%s: the target is lost; .reconnect attaches to it again", name);
 	if (need && !s->t)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s: there is no target", name);
 	if ((need & (XKD_FX_MACHINE | XKD_FX_WRITE | XKD_FX_RESUME)) && !s->t->cpus.n)
@@ -157,6 +157,7 @@ static enum xkd_rc run_on_cpu(struct xkd_session *s, const char *line, const cha
 			      struct xkd_err *err)
 {
 	uint32_t stop = s->t->gen.stop;
+	unsigned attaches = s->attaches;
 	int cpu = s->cpu;
 	bool valid = s->ctx_valid;
 	unsigned frame = s->frame;
@@ -169,7 +170,7 @@ static enum xkd_rc run_on_cpu(struct xkd_session *s, const char *line, const cha
 	rc = xkd_session_set_cpu(s, index, err);
 	if (!rc)
 		rc = run_named(s, line, text, err);
-	if (s->t && s->t->gen.stop == stop && !s->t->running) {
+	if (s->t && s->attaches == attaches && s->t->gen.stop == stop && !s->t->running) {
 		s->cpu = cpu;
 		s->task = task;
 		s->frame = frame;
@@ -193,6 +194,7 @@ static enum xkd_rc run_on_all(struct xkd_session *s, const char *line, const cha
 {
 	enum xkd_rc last = XKD_OK;
 	uint32_t stop = s->t->gen.stop;
+	unsigned attaches = s->attaches;
 
 	for (size_t i = 0; s->t && i < s->t->cpus.n; i++) {
 		enum xkd_rc rc = xkd_cancel_check(&s->cancel, err);
@@ -211,7 +213,7 @@ static enum xkd_rc run_on_all(struct xkd_session *s, const char *line, const cha
 			xkd_err_clear(err);
 			last = rc;
 		}
-		if (s->t && s->t->gen.stop != stop)
+		if (s->t && (s->attaches != attaches || s->t->gen.stop != stop))
 			break; /* it went on: what was true of the other CPUs is not any more */
 	}
 	if (last)

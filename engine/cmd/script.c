@@ -66,7 +66,7 @@ static enum xkd_rc run_piece(struct xkd_session *s, const struct xkd_piece *piec
 	}
 	if (s->t && s->t->lost && !s->lost) {
 		s->lost = true;
-		xkd_out_st(&s->out, XKD_ST_ERR, "the connection to %s is lost; leave with q",
+		xkd_out_st(&s->out, XKD_ST_ERR, "the connection to %s is lost; .reconnect attaches again, q leaves",
 			   s->t->uri);
 		xkd_out_end(&s->out);
 	}
@@ -76,6 +76,15 @@ static enum xkd_rc run_piece(struct xkd_session *s, const struct xkd_piece *piec
 		xkd_log(&s->log, XKD_LOG_WARN, "%s", err.msg);
 	}
 	return rc;
+}
+
+/* A text goes on with a target that was lost only where it says so itself. */
+static bool reconnects(const char *cursor)
+{
+	struct xkd_piece piece;
+	unsigned lineno = 0;
+
+	return xkd_line_next(&cursor, &lineno, &piece) && xkd_has_prefix(piece.p, ".reconnect");
 }
 
 enum xkd_rc xkd_session_run(struct xkd_session *s, const char *text, const char *name)
@@ -107,9 +116,10 @@ enum xkd_rc xkd_session_run(struct xkd_session *s, const char *text, const char 
 		if (rc)
 			last = rc;
 		broken |= rc == XKD_CANCELED || s->cancel.count;
-		if (rc == XKD_CANCELED || (s->lost && !was_lost) || s->cancel.count ||
-		    s->resume_wanted)
+		if (rc == XKD_CANCELED || s->cancel.count || s->resume_wanted ||
+		    (s->lost && !was_lost && !reconnects(cursor)))
 			break;
+		was_lost = s->lost;
 	}
 	s->depth--;
 	s->script = script;

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "engine/cmd/logfile.h"
 #include "engine/os/os.h"
+#include "engine/run/journal.h"
 #include "symbols/image_made.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +36,9 @@ void xkd_session_init(struct xkd_session *s)
 
 void xkd_session_fini(struct xkd_session *s)
 {
-	if (s->t)
+	if (s->t || s->stranded)
 		(void)!xkd_session_detach(s, NULL);
+	free(s->uri);
 	xkd_session_logclose(s);
 	free(s->onbreak);
 	xkd_bkpts_fini(&s->bkpts);
@@ -298,6 +300,18 @@ static void note_kernel(struct xkd_target *t)
 		xkd_target_note(t, "build-id", xkd_buildid_hex(&k->id, hex));
 }
 
+/* For the next time; uri may be the one that is kept. */
+static void keep_way(struct xkd_session *s, const struct xkd_backend_ops *const *backends,
+		     const char *uri)
+{
+	char *old = s->uri;
+
+	s->backends = backends;
+	s->uri = xkd_strdup(uri);
+	s->attaches++;
+	free(old);
+}
+
 enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_ops *const *backends,
 			       const char *uri, struct xkd_err *err)
 {
@@ -314,6 +328,8 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 	rc = find_backend(backends, uri, &ops, err);
 	if (rc)
 		return rc;
+	keep_way(s, backends, uri);
+	uri = s->uri;
 	o.uri = uri + strlen(ops->name) + 1;
 	if (s->recorder) {
 		o.inner = ops;
@@ -325,7 +341,7 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 		s->t = NULL;
 		return rc;
 	}
-	s->lost = false;
+	s->lost = s->stranded = false;
 	xkd_sympath_show(&s->sympath, &path);
 	xkd_sympath_set(&s->t->sympath, path.s);
 	xkd_buf_fini(&path);
@@ -339,19 +355,20 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 	if (s->t->lost) {
 		if (err)
 			*err = why;
-		(void)!xkd_session_detach(s, NULL);
+		(void)!xkd_session_let_go(s, NULL);
 		return XKD_TRANSPORT;
 	}
 	if (rc && !s->t->cpus.n) { /* files are all there is */
 		if (err)
 			*err = why;
-		(void)!xkd_session_detach(s, NULL);
+		(void)!xkd_session_let_go(s, NULL);
 		return rc;
 	}
 	if (rc) { /* not knowing the kernel is no reason to refuse memory and registers */
 		xkd_out_st(&s->out, XKD_ST_DIM, "note: %s", why.msg);
 		xkd_out_end(&s->out);
 	}
+	xkd_journal_recover(xkd_session_runner(s), s->read_only);
 	xkd_session_stopped(s, s->t->stop_cpu);
 	stop.cpu = s->cpu;
 	if (s->t->cpus.n)
@@ -371,35 +388,63 @@ static void drop_breakpoints(struct xkd_session *s)
 	}
 }
 
-enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err)
+/* The target's path may have grown by .sympath+; the next target gets the session's. */
+static void keep_sympath(struct xkd_session *s)
+{
+	struct xkd_buf path = XKD_BUF_INIT;
+
+	xkd_sympath_show(&s->t->sympath, &path);
+	xkd_sympath_set(&s->sympath, path.s);
+	xkd_buf_fini(&path);
+}
+
+enum xkd_rc xkd_session_let_go(struct xkd_session *s, struct xkd_err *err)
 {
 	enum xkd_rc rc = XKD_OK, rc2;
 	struct xkd_err sub = XKD_ERR_INIT;
-	sig_atomic_t quit = s->cancel.quit;
 
-	if (!s->t)
-		return XKD_OK;
-	/* Leaving must not be broken off by the signal that asks for it. */
-	s->cancel.quit = 0;
-	xkd_cancel_clear(&s->cancel);
+	keep_sympath(s);
+	s->found = s->t->found;
 	s->lost = s->t->lost;
 	if (s->lost)
 		(void)!xkd_err_set(err, XKD_TRANSPORT, "the connection to %s was lost", s->t->uri);
 	else
 		rc = xkd_run_remove_all(xkd_session_runner(s), err);
-	drop_breakpoints(s);
+	/* it may break on the way out, too */
+	s->stranded = s->t->lost && (s->t->stranded || xkd_journal_any(&s->bkpts));
 	rc2 = xkd_target_close(s->t, s->leave_halted, &sub);
+	s->stranded |= !s->lost && rc2 == XKD_TRANSPORT;
+	xkd_journal_close(&s->bkpts, !rc && !rc2 && !s->lost);
 	s->t = NULL;
 	s->task = 0;
 	s->ctx_valid = false;
 	s->next_d = s->next_u = 0;
-	if (!s->cancel.quit)
-		s->cancel.quit = quit;
 	if (rc2 && !rc && !s->lost) {
 		if (err)
 			*err = sub;
 		rc = rc2;
 	}
+	return rc;
+}
+
+enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err)
+{
+	sig_atomic_t quit = s->cancel.quit;
+	enum xkd_rc rc;
+
+	/* Leaving must not be broken off by the signal that asks for it. */
+	s->cancel.quit = s->t || s->stranded ? 0 : quit;
+	if (!s->t && s->lost) /* and .reconnect did not get it back */
+		(void)!xkd_err_set(err, XKD_TRANSPORT, "the connection to %s was lost", s->uri);
+	if (!s->t && !s->stranded)
+		return XKD_OK;
+	xkd_cancel_clear(&s->cancel);
+	rc = s->t ? xkd_session_let_go(s, err) : XKD_OK;
+	if (s->stranded)
+		xkd_session_put_in_order(s);
+	drop_breakpoints(s);
+	if (!s->cancel.quit)
+		s->cancel.quit = quit;
 	return rc;
 }
 
@@ -550,6 +595,10 @@ void xkd_session_prompt(struct xkd_session *s, struct xkd_buf *out)
 {
 	int os;
 
+	if (xkd_session_lost(s)) {
+		xkd_buf_str(out, "lost: kd> ");
+		return;
+	}
 	if (!s->t || (size_t)s->cpu >= s->t->cpus.n) {
 		xkd_buf_str(out, "kd> ");
 		return;

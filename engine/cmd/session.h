@@ -14,6 +14,11 @@ struct xkd_srcmap {
 };
 struct xkd_session {
 	struct xkd_target *t; /* NULL: none */
+	/* of the last attach, for the next one (reconnect.c) */
+	const struct xkd_backend_ops *const *backends;
+	char *uri;
+	enum xkd_found found; /* how the last target was found */
+	unsigned attaches; /* a context of another attach is no context */
 	struct xkd_out out;   /* what commands print */
 	struct xkd_log log;
 	/* .packets and !sym: channels shown among the output, and what the log's sink was before */
@@ -38,6 +43,7 @@ struct xkd_session {
 	int failed;	     /* commands that failed so far */
 	int depth;	     /* nesting of scripts and command strings */
 	bool lost;	     /* the target went away by itself */
+	bool stranded;	     /* ... and may stand where it was, or have breakpoints of ours in it */
 	bool no_lines;	     /* .lines -d: no source lines in stacks and code */
 	uint64_t born_ms;    /* monotonic */
 	const char *script;  /* file that is being run, for errors; NULL: none */
@@ -83,6 +89,15 @@ struct xkd_session {
 };
 void xkd_session_init(struct xkd_session *s);
 void xkd_session_fini(struct xkd_session *s);
+/* Lets the target go or, lost, drops what is left of it, and attaches again (uri NULL: where it was).
+ * Breakpoints, with their numbers and counts, come along. When that fails there is no target, s->lost is
+ * set, and it can be tried again. */
+enum xkd_rc xkd_session_reconnect(struct xkd_session *s, const char *uri, struct xkd_err *err) XKD_MUST;
+/* Leaving a target that was lost: reaches it once more, if that can be, takes out what is ours and lets
+ * it go as it was found. */
+void xkd_session_put_in_order(struct xkd_session *s);
+/* The target's end of a session: breakpoints out, closed, s->t NULL. The list of breakpoints stays. */
+enum xkd_rc xkd_session_let_go(struct xkd_session *s, struct xkd_err *err) XKD_MUST;
 /* The current context, made when there is none for this stop. */
 enum xkd_rc xkd_session_ctx(struct xkd_session *s, const struct xkd_ctx **ctx,
 			    struct xkd_err *err) XKD_MUST;

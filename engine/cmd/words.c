@@ -79,9 +79,7 @@ static const struct {
 	{ "kill", "q leaves and lets the target go on; .vmkill ends the virtual machine" },
 	{ ".reboot", ".monitor system_reset resets a machine under QEMU" },
 	{ ".crash", ".monitor nmi or a write to /proc/sysrq-trigger makes a kernel crash" },
-	{ ".restart", ".monitor system_reset resets a machine under QEMU; q and xkd -k again for a new "
-		      "connection" },
-	{ ".reconnect", "leave with q and start xkd again: the target keeps what it is" },
+	{ ".restart", ".monitor system_reset resets a machine under QEMU; .reconnect makes a new connection" },
 	{ ".lastevent", "the last stop is shown again by r" },
 	{ ".cxr", ".trap ADDR shows the registers of a struct pt_regs; .task those of a task" },
 	{ ".ecxr", ".trap ADDR shows the registers of a struct pt_regs" },

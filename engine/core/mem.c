@@ -51,9 +51,7 @@ static enum xkd_rc fail_at(struct xkd_target *t, enum xkd_rc rc, enum xkd_mspace
 			   struct xkd_err *err)
 {
 	if (rc == XKD_TRANSPORT || rc == XKD_CANCELED || rc == XKD_TIMEOUT) {
-		if (rc == XKD_TRANSPORT)
-			t->lost = true;
-		return rc;
+		return xkd_target_noted(t, rc);
 	}
 	return xkd_err_addr(err, rc, addr, "%s memory at %s %s",
 			    ms == XKD_MS_PHYS ? "physical" : "virtual", XKD_ADDR(addr),

@@ -170,8 +170,10 @@ enum xkd_rc xkd_target_stopped(const struct xkd_target *t, struct xkd_err *err)
 
 enum xkd_rc xkd_target_noted(struct xkd_target *t, enum xkd_rc rc)
 {
-	if (rc == XKD_TRANSPORT)
+	if (rc == XKD_TRANSPORT && !t->lost) {
+		t->stranded = !t->running;
 		t->lost = true;
+	}
 	return rc;
 }
 

@@ -59,6 +59,7 @@ struct xkd_target {
 	struct xkd_gen gen;
 	bool running;
 	bool lost; /* transport gone */
+	bool stranded; /* ... while it was stopped: it may stand yet */
 	bool awaits_kernel; /* none was there yet at the last look: look again at each stop */
 	enum xkd_found found;
 	char uri[256];
@@ -140,6 +141,8 @@ enum xkd_rc xkd_target_halt(struct xkd_target *t, struct xkd_err *err) XKD_MUST;
 /* Waits for the next event up to timeout_ms (-1: until cancel). CANCELED leaves it running. */
 enum xkd_rc xkd_target_wait(struct xkd_target *t, int timeout_ms, struct xkd_event *ev,
 			    struct xkd_err *err) XKD_MUST;
+/* Remembers a broken transport, whoever noticed it; returns rc. */
+enum xkd_rc xkd_target_noted(struct xkd_target *t, enum xkd_rc rc);
 int xkd_target_cpu_by_id(const struct xkd_target *t, uint64_t id); /* index or -1 */
 
 /* --- hits that nobody is to see (hit.c) --- */

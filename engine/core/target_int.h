@@ -5,6 +5,4 @@
 
 /* What was known of this stop is known no longer; gen.stop counts. */
 void xkd_target_goes(struct xkd_target *t);
-/* Remembers a broken transport, whoever noticed it; returns rc. */
-enum xkd_rc xkd_target_noted(struct xkd_target *t, enum xkd_rc rc);
 #endif

@@ -111,6 +111,9 @@ struct xkd_os {
 	/* At a stop: is this kernel still the one that runs? Also completes what an early look could
 	 * not tell. False: another boot. */
 	bool (*still_there)(struct xkd_target *t);
+	/* What tells this boot of this kernel from every other one: made of random values that the boot
+	 * drew. False: not drawn yet, or not to be found. */
+	bool (*boot_id)(struct xkd_target *t, uint8_t id[16]);
 	/* Addresses that a kernel which is not there yet passes first, for each place it may take. */
 	void (*early)(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg);
 	/* Per-CPU offset of a kernel CPU number. */

@@ -3,6 +3,7 @@
 #include "engine/run/run.h"
 #include "base/str.h"
 
+#include "engine/run/journal.h"
 #include "engine/run/place.h"
 #include "engine/run/run_int.h"
 #include "engine/run/trace.h"
@@ -41,6 +42,19 @@ void xkd_bkpts_fini(struct xkd_bkpts *all)
 	xkd_vec_fini(&all->hot);
 	xkd_traces_free(all->traces);
 	all->traces = NULL;
+	xkd_journal_close(all, false);
+}
+
+void xkd_bkpts_lost(struct xkd_bkpts *all)
+{
+	xkd_journal_close(all, false);
+	xkd_vec_reset(&all->placed);
+	xkd_vec_reset(&all->early);
+	xkd_vec_reset(&all->hot);
+	all->load_at = 0;
+	all->nproved = 0;
+	for (size_t i = 0; i < all->list.n; i++)
+		xkd_bkpt_drop_prog(all->list.p[i]);
 }
 
 static unsigned free_id(struct xkd_run *r)
@@ -77,6 +91,8 @@ enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto
 	if (!rc) {
 		if (id >= 0 && xkd_bkpt_find(r->bkpts, (unsigned)id))
 			rc = xkd_bkpt_del(r, (unsigned)id, err);
+		if (rc == XKD_TRANSPORT)
+			rc = XKD_OK; /* the new one is in the list when the target is back */
 		b->id = id >= 0 ? (unsigned)id : free_id(r);
 	}
 	if (rc) {
@@ -87,6 +103,8 @@ enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto
 	xkd_vec_sort(&r->bkpts->list, by_id);
 	/* In now, so that a place that cannot be set is told now. */
 	rc = xkd_place_sync(r, err);
+	if (rc == XKD_TRANSPORT)
+		return rc; /* .reconnect puts it in */
 	if (rc) {
 		struct xkd_err ignored;
 

@@ -60,6 +60,13 @@ struct xkd_placed {
 	enum xkd_bp_kind kind;
 	unsigned size;
 };
+/* Which boot of which kernel. */
+struct xkd_boot {
+	bool known;
+	uint32_t gen; /* the target's gen.boot that it was learned of */
+	uint8_t id[16];
+};
+struct xkd_journal;
 struct xkd_bkpts {
 	XKD_VEC(struct xkd_bkpt *) list; /* by id */
 	XKD_VEC(struct xkd_placed) placed;
@@ -73,6 +80,9 @@ struct xkd_bkpts {
 	uint32_t proved_boot;
 	XKD_VEC(struct xkd_hot) hot; /* by index of the CPU */
 	struct xkd_traces *traces;   /* what trace points recorded; NULL: nothing yet */
+	struct xkd_boot boot;
+	struct xkd_journal *journal; /* journal.c; NULL: none */
+	bool journal_tried;
 	XKD_VEC(uint64_t) early; /* in the target while it runs without a kernel (boot.c) */
 };
 #endif

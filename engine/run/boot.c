@@ -7,6 +7,7 @@
 #include "engine/run/run_int.h"
 #include "base/str.h"
 #include "engine/os/os.h"
+#include "engine/run/journal.h"
 
 #define EARLY_MAX 8192
 
@@ -22,10 +23,11 @@ static void unplace_all(struct xkd_run *r)
 		(void)!t->be->ops->bp_del(t->be, p->kind, p->addr, p->size, &ignored);
 	}
 	xkd_vec_reset(&r->bkpts->placed);
+	xkd_journal_close(r->bkpts, true);
 }
 
 /* What a bare kernel address meant in the old boot, it does not mean in this one. */
-static void unbind(struct xkd_run *r)
+void xkd_run_unbind(struct xkd_run *r)
 {
 	for (size_t i = 0; i < r->bkpts->list.n; i++) {
 		struct xkd_bkpt *b = r->bkpts->list.p[i];
@@ -75,7 +77,7 @@ bool xkd_run_notice(struct xkd_run *r)
 		return false;
 	if (gone) {
 		unplace_all(r);
-		unbind(r);
+		xkd_run_unbind(r);
 		xkd_target_forget_kernel(t);
 	}
 	r->ctx = NULL; /* of what was there before */
@@ -114,7 +116,8 @@ enum xkd_rc xkd_run_await(struct xkd_run *r, struct xkd_err *err)
 		enum xkd_rc rc = xkd_cancel_check(t->cancel, err);
 
 		if (!rc)
-			rc = t->be->ops->bp_add(t->be, XKD_BP_SW, all->early.p[i], 1, err);
+			rc = xkd_target_noted(t, t->be->ops->bp_add(t->be, XKD_BP_SW,
+									 all->early.p[i], 1, err));
 		if (rc) {
 			all->early.n = i;
 			xkd_run_unawait(r);

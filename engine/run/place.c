@@ -3,6 +3,7 @@
  * target's own bytes. */
 #include "engine/run/place.h"
 #include "base/str.h"
+#include "engine/run/journal.h"
 
 
 static bool is_exec(enum xkd_bp_kind kind)
@@ -74,7 +75,10 @@ enum xkd_rc xkd_place(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, u
 	if (kind > XKD_BP_HW && addr & (size - 1))
 		return xkd_err_addr(err, XKD_SYNTAX, addr, "%s is not aligned to %u bytes: a %s cannot be there",
 				    XKD_ADDR(addr), size, kind_name(kind));
-	rc = t->be->ops->bp_add(t->be, kind, addr, size, err);
+	xkd_journal_note(r, true, addr, kind, size);
+	rc = xkd_target_noted(t, t->be->ops->bp_add(t->be, kind, addr, size, err));
+	if (rc && rc != XKD_TRANSPORT && rc != XKD_TIMEOUT && rc != XKD_CANCELED)
+		xkd_journal_note(r, false, addr, kind, size);
 	if (rc && kind != XKD_BP_SW && rc != XKD_TRANSPORT && in_hardware(r) >= t->arch->hw_slots)
 		return xkd_err_prepend(err, rc, "all %u breakpoints that the processor has are taken (bc frees "
 				       "one): %s at %s", t->arch->hw_slots, kind_name(kind), XKD_ADDR(addr));
@@ -96,10 +100,11 @@ enum xkd_rc xkd_unplace(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind,
 
 	if (i == SIZE_MAX)
 		return XKD_OK;
-	rc = t->be->ops->bp_del(t->be, kind, addr, size, err);
+	rc = xkd_target_noted(t, t->be->ops->bp_del(t->be, kind, addr, size, err));
 	if (rc)
 		return xkd_err_prepend(err, rc, "taking out the %s at %s", kind_name(kind),
 				       XKD_ADDR(addr));
+	xkd_journal_note(r, false, addr, kind, size);
 	xkd_vec_remove(&r->bkpts->placed, i);
 	for (i = 0; kind == XKD_BP_SW && i < t->patches.n; i++)
 		if (t->patches.p[i].addr == addr) {
@@ -164,6 +169,8 @@ enum xkd_rc xkd_run_remove_all(struct xkd_run *r, struct xkd_err *err)
 		enum xkd_rc one = xkd_unplace(r, p.addr, p.kind, p.size, err);
 
 		rc = one ? one : rc;
+		if (one == XKD_TIMEOUT || one == XKD_TRANSPORT)
+			break; /* each of the others would wait as long */
 	}
 	return rc;
 }

@@ -68,6 +68,10 @@ enum xkd_rc xkd_event_set(struct xkd_run *r, const char *code, const char *filte
 			  const char *cmds, struct xkd_err *err) XKD_MUST;
 enum xkd_rc xkd_event_clear(struct xkd_run *r, const char *code, struct xkd_err *err) XKD_MUST;
 void xkd_bkpt_drop_prog(struct xkd_bkpt *b); /* its compiled expressions */
+/* Another boot: what a bare kernel address or a task's meant is gone, and the breakpoint disabled. */
+void xkd_run_unbind(struct xkd_run *r);
+/* The target is gone, and with it what was in it: nothing is in now. */
+void xkd_bkpts_lost(struct xkd_bkpts *all);
 /* After module changes: resolves deferred ones, re-places moved ones. */
 void xkd_bkpt_refresh(struct xkd_run *r);
 #endif

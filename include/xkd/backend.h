@@ -198,6 +198,10 @@ struct xkd_backend_ops {
 			      unsigned size, struct xkd_err *err);
 	enum xkd_rc (*bp_del)(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
 			      unsigned size, struct xkd_err *err);
+	/* Takes one out that a client before us may have left; it is none of ours, and whether there was
+	 * one is not always told. NULL: nobody was here before (a recording). */
+	enum xkd_rc (*bp_stale)(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,
+				unsigned size, struct xkd_err *err);
 	/* What the backend knows beforehand: "vmcoreinfo", "build-id". NOTFOUND is ordinary. "stop-cpu":
 	 * the id of the CPU that stopped, of a target found so. "program": a
 	 * user program's files, a line each: "entry HEX PATH" (where its entry point lies), "slide HEX

@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	tests/rsp/multiprocess.rsp \
 	tests/rsp/nop.rsp \
 	tests/rsp/plain.rsp \
+	tests/rsp/qemu-drop.rsp \
 	tests/rsp/qemu-threads.rsp \
 	tests/rsp/qemu.rsp \
 	tests/rsp/qemu72.rsp \

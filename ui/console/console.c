@@ -3,6 +3,7 @@
  * the session. */
 #include "ui/console/console.h"
 #include "base/arena.h"
+#include "base/state.h"
 #include <errno.h>
 #include <histedit.h>
 #include <poll.h>
@@ -153,28 +154,6 @@ static unsigned char complete(EditLine *el, int ch)
 	return result;
 }
 
-/* ${XDG_STATE_HOME:-~/.local/state}/xkd/history, with its folders made; NULL when there is no home.
- */
-static char *history_path(void)
-{
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	struct xkd_buf b = XKD_BUF_INIT;
-
-	if (state && *state == '/')
-		xkd_buf_printf(&b, "%s/xkd/", state);
-	else if (home && *home == '/')
-		xkd_buf_printf(&b, "%s/.local/state/xkd/", home);
-	else
-		return NULL;
-	for (char *p = b.s + 1; (p = strchr(p, '/')); p++) {
-		*p = 0;
-		mkdir(b.s, 0700); /* one that exists is fine, one that fails shows at the saving */
-		*p = '/';
-	}
-	xkd_buf_str(&b, "history");
-	return xkd_buf_steal(&b);
-}
-
 static enum xkd_rc console_init(struct console *c, struct xkd_session *s, struct xkd_err *err)
 {
 	HistEvent ev;
@@ -187,7 +166,7 @@ static enum xkd_rc console_init(struct console *c, struct xkd_session *s, struct
 				   "the terminal cannot be set up for editing");
 	history(c->hist, &ev, H_SETSIZE, HISTORY_LINES);
 	history(c->hist, &ev, H_SETUNIQUE, 1);
-	c->hist_path = history_path();
+	c->hist_path = xkd_state_path("history");
 	if (c->hist_path)
 		history(c->hist, &ev, H_LOAD, c->hist_path);
 	el_set(c->el, EL_CLIENTDATA, c);

@@ -52,13 +52,20 @@ static void run(struct xkd_session *s, char *line)
 	(void)xkd_session_line(s, line); /* told and counted there */
 }
 
+/* Lost, and the line that is there already does not attach again. */
+static bool over(const struct xkd_session *s, const struct xkd_buf *b)
+{
+	return xkd_session_quit(s) ||
+	       (xkd_session_lost(s) && strncmp(b->len ? b->s : "", ".reconnect", 10));
+}
+
 enum xkd_rc xkd_plain_run(struct xkd_session *s, int fd, struct xkd_err *err)
 {
 	struct xkd_buf b = XKD_BUF_INIT;
 	int error = 0;
 	char *nl;
 
-	while (!xkd_session_quit(s) && !xkd_session_lost(s)) {
+	while (!over(s, &b)) {
 		nl = b.len ? memchr(b.s, '\n', b.len) : NULL;
 		if (nl) {
 			*nl = 0;
@@ -69,7 +76,7 @@ enum xkd_rc xkd_plain_run(struct xkd_session *s, int fd, struct xkd_err *err)
 		}
 	}
 	/* a last line without its newline */
-	if (!error && b.len && !xkd_session_quit(s) && !xkd_session_lost(s) && !xkd_session_cancel(s)->count)
+	if (!error && b.len && !over(s, &b) && !xkd_session_cancel(s)->count)
 		run(s, b.s);
 	xkd_buf_fini(&b);
 	if (error == EMSGSIZE)

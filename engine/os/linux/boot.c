@@ -46,6 +46,41 @@ bool linux_still_there(struct xkd_target *t)
 	return same_boot(t);
 }
 
+/* FNV-1a: tells values apart, hides nothing. */
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	for (unsigned i = 0; i < 8; i++)
+		h = (h ^ (v >> 8 * i & 0xff)) * 0x100000001b3ULL;
+	return h;
+}
+
+/* The first task's canary is drawn once, early in start_kernel, and never changes. */
+bool linux_boot_id(struct xkd_target *t, uint8_t id[16])
+{
+	struct xkd_module *k = xkd_target_kernel(t);
+	uint64_t v[3] = { 0 }, h[2] = { 0xcbf29ce484222325ULL, 0x84222325cbf29ce4ULL };
+	struct xkd_err ignored;
+	struct linux_fit fit, map;
+
+	if (!k || linux_shape(t, SHAPE_BOOT, &fit, &ignored) ||
+	    linux_part(t, &fit, BOOT_CANARY, fit.at[BOOT_TASK].off, &v[0], &ignored) || !v[0] ||
+	    (!linux_shape(t, SHAPE_DIRECT_MAP, &map, &ignored) &&
+	     linux_part(t, &map, AT_VAR, 0, &v[1], &ignored)))
+		return false;
+	v[2] = linux_of(t)->text_va;
+	for (size_t i = 0; i < XKD_COUNT(v); i++) {
+		h[0] = mix(h[0], v[i]);
+		h[1] = mix(h[1], v[i]);
+	}
+	for (size_t i = 0; i < k->id.n; i++) {
+		h[0] = mix(h[0], k->id.b[i]);
+		h[1] = mix(h[1], k->id.b[i]);
+	}
+	xkd_put_le(id, h[0], 8);
+	xkd_put_le(id + 8, h[1], 8);
+	return true;
+}
+
 struct early {
 	bool (*fn)(void *arg, uint64_t addr);
 	void *arg;

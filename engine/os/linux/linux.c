@@ -83,6 +83,7 @@ const struct xkd_os xkd_os_linux = {
 	.whole_witness = linux_whole_witness,
 	.whole_paging = linux_whole_paging,
 	.still_there = linux_still_there,
+	.boot_id = linux_boot_id,
 	.early = linux_early,
 	.cpu_state = linux_cpu_state,
 	.percpu = linux_percpu,

@@ -95,6 +95,7 @@ enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd
 void linux_learn_more(struct xkd_target *t);
 /* --- boot.c: early boot and reboots --- */
 bool linux_still_there(struct xkd_target *t);
+bool linux_boot_id(struct xkd_target *t, uint8_t id[16]);
 void linux_early(struct xkd_target *t, bool (*fn)(void *arg, uint64_t addr), void *arg);
 /* --- cpus.c --- */
 enum xkd_rc linux_cpu_state(struct xkd_target *t, int cpu, struct xkd_cpu_state_os *st,

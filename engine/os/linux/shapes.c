@@ -66,6 +66,9 @@ const struct linux_shape linux_shapes[LINUX_SHAPES] = {
 		{ "__start_BTF", { [AT_START] = "&__start_BTF", [AT_END] = "&__stop_BTF" } } } },
 	[SHAPE_JIFFIES] = { "jiffies", .alt = {
 		{ "jiffies_64", { [AT_VAR] = "&jiffies_64" } } } },
+	[SHAPE_BOOT] = { "boot's random values", .optional = true, .alt = {
+		{ "init_task's canary (2.6.26)", {
+			[BOOT_TASK] = "&init_task", [BOOT_CANARY] = "task_struct.stack_canary" } } } },
 	[SHAPE_LOAD_PLACE] = { "module load", .optional = true, .alt = {
 		{ "do_init_module", { [AT_VAR] = "&do_init_module" } } } },
 

@@ -22,6 +22,7 @@ enum linux_shape_id {
 	SHAPE_BTF,
 	/* of the attached kernel */
 	SHAPE_JIFFIES,
+	SHAPE_BOOT,
 	SHAPE_LOAD_PLACE,
 	SHAPE_MODULES,
 	SHAPE_RANGES,
@@ -45,6 +46,7 @@ enum linux_shape_id {
 
 /* The parts of each shape: positions that mean the same in all its alternatives. */
 enum { AT_VAR, AT_MEMBER };				      /* a variable, and a member in it */
+enum { BOOT_TASK, BOOT_CANARY };			      /* what a boot draws */
 enum { AT_START, AT_END, AT_ENTRIES, AT_ENTRIES_END, AT_HEADER, AT_HEADER_END }; /* tables */
 enum { MOD_HEAD, MOD_ALL, MOD_LIST, MOD_NAME, MOD_STATE, MOD_SECT_ATTRS };
 enum { RANGE_MEM, RANGE_ENTRY, RANGE_BASE, RANGE_SIZE, RANGE_INIT_BASE, RANGE_INIT_SIZE };
