@@ -64,12 +64,17 @@ def place_of(frame, frames):
     return next(i for i, f in enumerate(frames) if f is frame)
 
 
+def guessed(frames, witness):
+    """True where gdb left one of these frames without call frame information."""
+    return any(witness.code.covered(f["pc"] - (i > 0)) is False for i, f in enumerate(frames) if not f["inline"])
+
+
 def end_slip(a, mine, theirs, witness):
     """The reason why the peer's stack ends before xkd's frame a, or None."""
     at = place_of(a, mine)
     if any((f["name"] or "").startswith(ENTRY) for f in mine[max(at - 1, 0):at + 1]):
         return reasons.GDB_ENDS
-    if 0 < at <= len(theirs) and witness.code.covered(theirs[at - 1]["pc"] - (at > 1)) is False:
+    if guessed(theirs[:at], witness):
         return reasons.GDB_NO_CFI
     if a["pc"] is not None and witness.code.bytes(a["pc"], 1) == POP_RSP:
         return reasons.GDB_SWITCH
@@ -87,8 +92,12 @@ def line_slip(a, b, mine, witness):
 
 
 def name_slip(differ, mine, theirs, witness):
-    """The reason why the one difference is a name's, by the symbol table; or None."""
+    """The reason why the one difference is a name's, by the symbol table, or a line's of a task that has
+    not run yet; or None."""
     (why, a, b), *more = differ
+    if not more and why == "line" and a["pc"] is None and a["name"] == "ret_from_fork" and \
+            witness.code.vouch(a["file"], a["line"], b["pc"]):
+        return reasons.DRGN_FIRST
     if more or why != "name" or b["pc"] is None or a["pc"] not in (None, b["pc"]):
         return None
     names = {stacks.base(n) for n in witness.code.names(b["pc"] - (a["pc"] is not None))}
@@ -108,10 +117,9 @@ def slip(differ, mine, theirs, witness):
             found = line_slip(a, b, mine, witness)
         elif why == "length" and a and not b:
             found = end_slip(a, mine, theirs, witness)
-        if not found and a and why in ("pc", "name", "length", "inline"):
-            at = place_of(a, mine)
-            if 0 < at <= len(theirs) and witness.code.covered(theirs[at - 1]["pc"] - (at > 1)) is False:
-                found = reasons.GDB_NO_CFI
+        if not found and a and why in ("pc", "name", "length", "inline") and \
+                guessed(theirs[:place_of(a, mine)], witness):
+            found = reasons.GDB_NO_CFI
         if not found:
             return None
         reason = found

@@ -26,7 +26,7 @@ from tally import Tally
 from xkdside import stack
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-GUEST = ("--mem", "256", "--append", "xkd.load=20000",
+GUEST = ("--mem", "256", "--life", "5400", "--append", "xkd.load=20000",
          "--qemu", "-drive", "--qemu", "if=none,id=load,driver=null-co,size=64M",
          "--qemu", "-device", "--qemu", "nvme,serial=load,drive=load")
 KERNEL = 1 << 63

@@ -24,6 +24,8 @@ GDB_BLOCK = ("gdb takes the function from a block that reaches over others; by t
 OWN_WALK_ENDS = ("the kernel's own walk ends at kretprobe_trampoline before 5.15 (it does not look up the real return "
                  "address there); as far as it goes it is xkd's")
 TWO_NAMES = "the address has two names in the symbol table and the peer takes the other one"
+DRGN_FIRST = ("drgn takes the line before the first instruction of ret_from_fork, at which a new task begins, as if that "
+              "were a call's return address; addr2line has xkd's line at it")
 DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr) without the slide; "
               "the values differ by just the slide and xkd's lies in the kernel's image by /proc/kallsyms")
 GDB_INLINE_ENTRY = ("gdb calculates a value at entry (DW_OP_entry_value) of an inlined function's frame with "
@@ -37,6 +39,8 @@ GDB_DISCARDED = ("gdb reads a variable of section .discard.addressable, which is
 
 # What a peer says where it has no answer, and what that means.
 SILENT = {
+    "can't convert negative int to unsigned":
+        "drgn 0.0.22 ends with an error of its own at a task's stack (can't convert negative int to unsigned)",
     "unknown ORC entry type":
         "drgn 0.0.22 does not know the ORC entries of Linux 6.4 and later, where it needs them",
 }

@@ -398,6 +398,12 @@ static void fill_text(const cs_insn *ci, enum xkd_cpumode mode, struct xkd_insn 
 	rename_mnem(ci, mode, in);
 }
 
+/* Of those that capstone is not asked of: no operand, no effect on general registers. */
+static bool harmless(const char *mnem)
+{
+	return !strcmp(mnem, "clac") || !strcmp(mnem, "stac") || !strcmp(mnem, "endbr64");
+}
+
 enum xkd_rc xkd_x86_disasm(enum xkd_cpumode mode, uint64_t addr, const uint8_t *bytes, size_t n,
 			   struct xkd_insn *in, struct xkd_err *err)
 {
@@ -411,7 +417,7 @@ enum xkd_rc xkd_x86_disasm(enum xkd_cpumode mode, uint64_t addr, const uint8_t *
 	in->mem_base = in->mem_index = in->mem_seg = -1;
 	n = left = n < 15 ? n : 15;
 	if (xkd_x86_extra(mode, bytes, n, in)) {
-		in->changes = !strcmp(in->mnem, "clac") || !strcmp(in->mnem, "stac") ? 0 : 0xffff;
+		in->changes = harmless(in->mnem) ? 0 : 0xffff;
 		memcpy(in->bytes, bytes, in->len);
 		return XKD_OK;
 	}
