@@ -77,4 +77,5 @@ extern const struct xkd_cmd_family xkd_family_memory, xkd_family_symbols, xkd_fa
 	xkd_family_source, xkd_family_symbolize, xkd_family_index;
 extern const struct xkd_cmd_family xkd_family_trace, xkd_family_task, xkd_family_log, xkd_family_shell;
 extern const struct xkd_cmd_family xkd_family_walk, xkd_family_stacks, xkd_family_points, xkd_family_lasting;
+extern const struct xkd_cmd_family xkd_family_foreach;
 #endif

@@ -7,6 +7,6 @@ const struct xkd_cmd_family *const xkd_cmd_families[] = {
 	&xkd_family_symbols, &xkd_family_paging, &xkd_family_files, &xkd_family_meta,
 	&xkd_family_task,    &xkd_family_stacks, &xkd_family_log,   &xkd_family_shell,
 	&xkd_family_lasting, &xkd_family_index,   &xkd_family_trace,
-	&xkd_family_source,  &xkd_family_symbolize,
+	&xkd_family_source,  &xkd_family_symbolize, &xkd_family_foreach,
 };
 const size_t xkd_cmd_nfamilies = XKD_COUNT(xkd_cmd_families);

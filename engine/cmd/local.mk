@@ -16,7 +16,7 @@ libxkd_a_SOURCES += engine/cmd/c_source.c engine/cmd/c_symbolize.c engine/cmd/fi
 	engine/cmd/symtext.c engine/cmd/symtext.h
 libxkd_a_SOURCES += engine/cmd/c_dmesg.c engine/cmd/c_task.c engine/cmd/complete.h \
 	engine/cmd/complete_type.c engine/cmd/shell.c engine/cmd/shell.h engine/cmd/task.h
-libxkd_a_SOURCES += engine/cmd/c_walk.c
+libxkd_a_SOURCES += engine/cmd/c_foreach.c engine/cmd/c_walk.c
 libxkd_a_SOURCES += engine/cmd/c_stacks.c
 libxkd_a_SOURCES += engine/cmd/c_step.c engine/cmd/resume.h
 libxkd_a_SOURCES += engine/cmd/c_event.c engine/cmd/reconnect.c

@@ -1,5 +1,6 @@
 /* Words of the two expression syntaxes. MASM: a token of hex digits alone is a number, everything
- * else a symbol, which may hold '.', '$' and a module before '!'. C++: C's tokens, plus @reg.
+ * else a symbol, which may hold '.', '$' and a module before '!'. C++: C's tokens, plus @reg and
+ * addresses as they are printed.
  * Invariants: never looks past the NUL of the text; each call moves on by at least one byte or
  * gives END or OTHER; positions are offsets in the text. */
 #include "base/str.h"
@@ -314,6 +315,23 @@ static enum xkd_rc lex_at(struct xkd_parser *p, int i)
 	return XKD_OK;
 }
 
+/* Length of an address as it is printed, "ffffffff`81000000"; 0: none begins at s. */
+static int printed_address(const char *s)
+{
+	int n = 0;
+
+	while (n < 17 && (n == 8 ? s[n] == '`' : xkd_hex_digit((unsigned char)s[n]) >= 0))
+		n++;
+	return n == 17 && !word_char(s[17]) && s[17] != '`' ? n : 0;
+}
+
+static enum xkd_rc lex_printed(struct xkd_parser *p, int i, int n)
+{
+	p->tok.is_unsigned = true;
+	take(p, XKD_TK_NUM, i + n);
+	return digits(p, i, i + n, 16);
+}
+
 struct op_row {
 	const char *s;
 	enum xkd_op op, op2;
@@ -402,6 +420,8 @@ enum xkd_rc xkd_lex_next(struct xkd_parser *p)
 		return lex_quoted(p, i, XKD_TK_STR);
 	if (c == '`')
 		return lex_quoted(p, i, XKD_TK_SRC);
+	if (p->syntax == XKD_CXX && printed_address(t + i))
+		return lex_printed(p, i, printed_address(t + i));
 	if (p->syntax == XKD_CXX && isdigit((unsigned char)c))
 		return lex_c_number(p, i);
 	if (p->syntax == XKD_CXX && c == '\'')

@@ -122,9 +122,12 @@ with Guest("--append", "xkd.pause=100000") as g:
         "tree -t xarray " + hex(want["pages"][0]),
         "?? runqueues.cpu", "~1s", "?? runqueues.cpu", "?? per_cpu(runqueues, 0).cpu",
         "dt rq lk!runqueues cpu", "?? per_cpu_ptr(&runqueues, 1)->cpu", "? lk!runqueues",
+        ".foreach (m {!list -p -t module.list lk!modules}) {?? ((struct module *)m)->name}",
+        f".foreach (n {{!rbtree -p {want['vmap'][0]:#x}}}) {{? n}}",
+        ".foreach (i {!xarray -p init_pid_ns.idr}) {? i}",
     ]))
     tap.ok(status is not None, "xkd ends") or tap.note(out[-2000:])
-    a = answers(out, 27)
+    a = answers(out, 30)
     for i, name in enumerate(("tasks", "modules", "vmap", "hrtimers", "pids", "pages", "pid1")):
         if name == "vmap" and not want[name][0]:
             tap.skip("vmap", "this kernel has no vmap_area_root")
@@ -160,4 +163,10 @@ with Guest("--append", "xkd.pause=100000") as g:
            "a per-CPU variable is the CPU's", a[20] + a[22])
     tap.ok("int 0n0" in a[23] and "int 0n1" in a[25], "... or another's when asked", a[23] + a[25])
     tap.ok(re.search(r"of CPU 1 @ .*\n   \+0x[0-9a-f]+ cpu +: 0n1$", a[24], re.M), "dt of its symbol", a[24])
+    named = re.findall(r'"(\w+)"', a[27])
+    tap.equal(named, [l.split()[0] for l in g.ask("cat /proc/modules").splitlines()],
+              ".foreach over !list -p: the modules of /proc/modules") or tap.note(a[27])
+    tap.equal([int(x.replace("`", ""), 16) for x in re.findall(r"= ([0-9a-f`]+)$", a[28], re.M)],
+              [x[0] for x in want["vmap"][1]], ".foreach over !rbtree -p: the objects of the walk")
+    tap.ok(len(re.findall(r"= ([0-9a-f`]+)$", a[29], re.M)) > len(tasks) // 2, ".foreach over !xarray -p", a[29][:300])
 tap.done()

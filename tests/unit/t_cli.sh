@@ -83,5 +83,31 @@ run 3 "a recording that is none" -k replay:"$tmp/text"
 has err 'it is no recording of xkd' "a recording that is none: says so"
 run 3 "--record where nothing can be written" --record "$tmp/no/such" -k gdb:127.0.0.1:1
 has err 'cannot record to .*/no/such' "--record where nothing can be written: says so"
+# .foreach needs a session, no machine.
+cat >"$tmp/each" <<'END'
+.foreach /s (x "a b c d") { .echo <x> ${x}x xx }
+.foreach /pS 1 /ps 1 /s (x "one two three four") { .echo got x }
+.foreach (a { .echo 10 20 }) { ? a + 1 }
+.foreach (a { .echo 1 2 }) { .foreach /s (b "p q") { .echo a-b } }
+.foreach (a { .echo never; .nosuch }) { .echo ran a }
+.foreach (a { .echo 1 }
+.foreach /s (a "1") .echo a
+END
+run 1 "a script with errors" -z "$XKD" -f "$tmp/each"
+has out '^<a> aa xx$' ".foreach: the word stands for the variable and in \${}"
+has out '^<d> dd xx$' ".foreach: up to the last word"
+has out '^got two$' ".foreach /pS /ps: leaves words out"
+n=$((n + 1))
+if grep -Eq '^(got one|got three|ran never)$' "$tmp/out"; then
+	echo "not ok $n - .foreach: nothing is run for what was left out or failed"
+	fail=1
+else
+	echo "ok $n - .foreach: nothing is run for what was left out or failed"
+fi
+has out '= 00000000`00000011$' ".foreach: words that a command prints"
+has out '^2-q$' ".foreach: one in another"
+has out 'nosuch.*lists all' ".foreach: what fails is told"
+has out 'a \) is missing' ".foreach: what is not closed is told"
+has out 'commands to run} are missing' ".foreach: commands without braces are told"
 echo "1..$n"
 exit $fail

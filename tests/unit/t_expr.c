@@ -270,6 +270,11 @@ static void cxx_arithmetic(void)
 	SAME((-5) * 3);
 	SAME(-(5) - -3);
 	CXX("0x1234`56789abc", 0x123456789abc);
+	CXX("ffffffff`81000000", 0xffffffff81000000); /* as it is printed */
+	CXX("(00000000`00000010+1)*2", 0x22);
+	CXX("12345678`00000000", 0x1234567800000000);
+	fails(XKD_CXX, "ffffffff`8100", XKD_SYNTAX, 8, "quote");
+	fails(XKD_CXX, "fffffff`81000000", XKD_SYNTAX, 7, "quote");
 	CXX("(1, 2)", 2);
 	fails(XKD_CXX, "1/0", XKD_SYNTAX, 1, "division by zero");
 	fails(XKD_CXX, "1 << 32", XKD_SYNTAX, 2, "shift");
