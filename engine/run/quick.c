@@ -1,5 +1,5 @@
-/* Hits that pass by themselves, fast: a false condition, another CPU, a trace point that records. The
- * registers, the bytes at the place and more (sight.c) come in one exchange, the condition is a compiled
+/* Hits that pass by themselves, fast: a false condition, another CPU or task, passes that are left, a
+ * trace point that records. The registers, the bytes at the place and more (sight.c) come in one exchange, the condition is a compiled
  * program, and the instruction under the breakpoint is carried out by its effect on registers, so that the
  * breakpoint stays in. Invariant: nothing is let through here that judge() would show; what is not plain
  * is left to it. And nothing is carried out for a CPU that may be in a guest: its code cannot be read
@@ -91,19 +91,26 @@ static bool passes(struct xkd_sight *s, struct xkd_bkpt *b)
 		return false;
 	if (b->only_task && s->task != b->only_task)
 		return true;
-	if (b->cond || b->trace)
+	if (b->cond || b->trace) {
 		c = compiled(r, b, s->cpu, s->pc);
-	if (!c)
-		return false;
+		if (!c)
+			return false;
+	}
 	if (b->cond) {
 		if (!c->cond || xkd_prog_run(c->cond, &env, &v, &ignored))
 			return false;
 		if (!v)
 			return true;
 	}
-	if (!b->trace || b->max_depth)
+	if (b->max_depth)
 		return false;
-	xkd_trace_take(s, b, c);
+	if (b->trace) {
+		xkd_trace_take(s, b, c);
+		return true;
+	}
+	if (b->left <= 1 || s->ncounted == XKD_COUNT(s->counted))
+		return false;
+	s->counted[s->ncounted++] = b;
 	return true;
 }
 
@@ -210,6 +217,10 @@ bool xkd_run_quick(struct xkd_run *r, const struct xkd_until *u, const struct xk
 		return false;
 	}
 	xkd_traces_went(r);
+	for (size_t i = 0; i < s.ncounted; i++) {
+		s.counted[i]->hits++;
+		s.counted[i]->left--;
+	}
 	xkd_trace_keep(r);
 	return true;
 }

@@ -49,6 +49,8 @@ struct xkd_sight {
 	uint64_t task;
 	int64_t pid, tgid;
 	char comm[65];
+	struct xkd_bkpt *counted[8]; /* that have passes left */
+	size_t ncounted;
 };
 /* False: the CPU cannot be looked at. */
 bool xkd_sight_take(struct xkd_sight *s, struct xkd_run *r, int cpu);

@@ -28,6 +28,7 @@ bool xkd_sight_take(struct xkd_sight *s, struct xkd_run *r, int cpu)
 	s->n = 0;
 	s->next.n = 0;
 	s->has_task = false;
+	s->ncounted = 0;
 	if (cpu < 0 || (size_t)cpu >= r->t->cpus.n)
 		return false;
 	hot = hot_of(s);

@@ -156,6 +156,27 @@ def little_room(g, path):
     tap.ok(g.goes_on(), "and the guest goes on")
 
 
+def passes(g):
+    """bp PLACE N stops at the Nth hit for which the condition holds, in the task that /p names."""
+    path = os.path.join(g.dir, "passes.xkd")
+    with open(path, "w") as f:
+        f.write("\n".join([f'bp /w "{OURS}" {PLACE} 0n50', "g", "?? regs->si", "bl", "r $t0 = @$thread",
+                           "bc *", f'bp /p @$t0 {PLACE} 0n20', "g", "?? regs->si", "bc *", f'bp /w "{OURS} && '
+                           f'@$thread == {{t0}}" {PLACE}'.format(t0="@$t0"), "g", "?? regs->si", "bc *", "q"]) + "\n")
+    with open(os.path.join(g.dir, "passes.out"), "w+") as out:
+        p = subprocess.Popen(g.xkd_argv("-f", path), stdin=subprocess.DEVNULL, stdout=out,
+                             stderr=subprocess.STDOUT)
+        pid, n = done(g, 120)
+        p.wait(120)
+        out.seek(0)
+        text = out.read()
+    got = [int(x, 16) for x in re.findall(r"0x(7a6b[0-9a-f]{4})$", text, re.M)]
+    tap.equal(got, [0x7a6b0000 + 49, 0x7a6b0000 + 69, 0x7a6b0000 + 70],
+              "passes count down, of a condition and of a task")
+    tap.ok("(50 hits)" in text, "and are counted", text[-1500:])
+    tap.equal(n, 120, "the program is done then")
+
+
 def refused(g):
     status, out = g.xkd([f'tp {PLACE} "regs->nosuch"', f'tp {PLACE} "1 +"', f'tp {PLACE} "a,,b"',
                          f'tp /1 {PLACE} "1"', "bl", "!hits", "!hits /f /nowhere/x.db",
@@ -176,6 +197,7 @@ with Guest() as g:
     killed(g, os.path.join(g.dir, "c.db"))
     ended(g, os.path.join(g.dir, "d.db"))
     little_room(g, os.path.join(g.dir, "e.db"))
+    passes(g)
     refused(g)
     tap.ok(g.goes_on(), "the guest goes on after all")
 tap.done()
