@@ -73,6 +73,7 @@ void xkd_bkpt_say(struct xkd_session *s, const struct xkd_bkpt *b)
 {
 	const char *what = b->trace ? "Trace point" : "Breakpoint";
 
+	s->bkpts.ever = true;
 	if (b->deferred)
 		xkd_out(&s->out, "%s %u waits for %s: %s", what, b->id,
 			xkd_target_kernel(s->t) ? "its module" : "the kernel", b->spec);

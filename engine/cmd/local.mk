@@ -19,6 +19,6 @@ libxkd_a_SOURCES += engine/cmd/c_dmesg.c engine/cmd/c_task.c engine/cmd/complete
 libxkd_a_SOURCES += engine/cmd/c_foreach.c engine/cmd/c_walk.c
 libxkd_a_SOURCES += engine/cmd/c_stacks.c
 libxkd_a_SOURCES += engine/cmd/c_step.c engine/cmd/resume.h
-libxkd_a_SOURCES += engine/cmd/c_event.c engine/cmd/reconnect.c
+libxkd_a_SOURCES += engine/cmd/c_event.c engine/cmd/reconnect.c engine/cmd/workspace.c engine/cmd/workspace.h
 libxkd_a_SOURCES += engine/cmd/dx.c engine/cmd/dx.h
 libxkd_a_SOURCES += engine/cmd/bkpt.h engine/cmd/c_tp.c engine/cmd/hitfile.c engine/cmd/hitfile.h

@@ -3,6 +3,7 @@
  * hold only in the boot they were typed in. */
 #include "base/str.h"
 #include "engine/cmd/cmd.h"
+#include "engine/cmd/workspace.h"
 #include "engine/os/os.h"
 #include "engine/run/journal.h"
 #include <stdlib.h>
@@ -123,5 +124,12 @@ static const struct xkd_cmd rows[] = {
 	  "The kernel is looked for anew. Breakpoints keep their numbers and counts; those with names go to\n"
 	  "where these are now, bare addresses hold only in the same boot.\n"
 	  "Example: .reconnect gdb:127.0.0.1:1235", NULL },
+	{ ".workspace", "[restore|save|show|drop]", XKD_FX_TARGET | XKD_FX_STOPPED,
+	  "what was set up for this kernel in an earlier session: breakpoints with names, the symbol path",
+	  xkd_cmd_workspace,
+	  "A session on a terminal that set breakpoints keeps them at its end; the next one is told of them and\n"
+	  "has them back by .workspace. Scripts keep and restore only what they say. Kept by the kernel's\n"
+	  "build-id; bare addresses and those of a task are not.\n"
+	  "Example: .workspace show", NULL },
 };
-const struct xkd_cmd_family xkd_family_lasting = { "What outlives a connection", rows, XKD_COUNT(rows) };
+const struct xkd_cmd_family xkd_family_lasting = { "What outlives a session", rows, XKD_COUNT(rows) };

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "config.h"
 #include "engine/cmd/logfile.h"
+#include "engine/cmd/workspace.h"
 #include "engine/os/os.h"
 #include "engine/run/journal.h"
 #include "symbols/image_made.h"
@@ -369,6 +370,7 @@ enum xkd_rc xkd_session_attach(struct xkd_session *s, const struct xkd_backend_o
 		xkd_out_end(&s->out);
 	}
 	xkd_journal_recover(xkd_session_runner(s), s->read_only);
+	xkd_workspace_offer(s);
 	xkd_session_stopped(s, s->t->stop_cpu);
 	stop.cpu = s->cpu;
 	if (s->t->cpus.n)
@@ -439,6 +441,7 @@ enum xkd_rc xkd_session_detach(struct xkd_session *s, struct xkd_err *err)
 	if (!s->t && !s->stranded)
 		return XKD_OK;
 	xkd_cancel_clear(&s->cancel);
+	xkd_workspace_keep(s);
 	rc = s->t ? xkd_session_let_go(s, err) : XKD_OK;
 	if (s->stranded)
 		xkd_session_put_in_order(s);

@@ -83,6 +83,7 @@ struct xkd_bkpts {
 	struct xkd_boot boot;
 	struct xkd_journal *journal; /* journal.c; NULL: none */
 	bool journal_tried;
+	bool ever; /* a person's breakpoint was set: there is something to keep (.workspace) */
 	XKD_VEC(uint64_t) early; /* in the target while it runs without a kernel (boot.c) */
 };
 #endif
