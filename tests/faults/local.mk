@@ -10,5 +10,5 @@ tests/faults/minikernel: $(srcdir)/tests/faults/minikernel.c $(srcdir)/tests/fau
 		-Wl,--build-id=sha1 -Wl,-T,$(srcdir)/tests/faults/minikernel.ld -Wl,--no-warn-rwx-segments \
 		-o $@ $(srcdir)/tests/faults/minikernel.c;; esac
 CLEANFILES += tests/faults/minikernel
-check_SCRIPTS += tests/faults/t_workspace.py
-EXTRA_DIST += tests/faults/t_workspace.py tests/faults/minikernel.c tests/faults/minikernel.ld
+check_SCRIPTS += tests/faults/t_workspace.py tests/faults/t_gdbserver.py
+EXTRA_DIST += tests/faults/t_workspace.py tests/faults/t_gdbserver.py tests/faults/minikernel.c tests/faults/minikernel.ld
