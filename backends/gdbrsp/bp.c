@@ -88,6 +88,7 @@ enum xkd_rc xkd_rsp_bp_del(struct xkd_backend *be, enum xkd_bp_kind kind, uint64
 				    kinds[kind].what, XKD_ADDR(addr));
 	rc = request(r, 'z', &bp, err);
 	if (rc == XKD_OK) {
+		r->bps_gone |= kind == XKD_BP_SW;
 		note(r, false, &bp);
 		xkd_vec_remove(&r->bps, i);
 	}
@@ -110,6 +111,7 @@ enum xkd_rc xkd_rsp_bp_clear(struct xkd_rsp *r, struct xkd_err *err)
 		struct xkd_err e = XKD_ERR_INIT;
 		enum xkd_rc rc = request(r, 'z', &r->bps.p[i], &e);
 
+		r->bps_gone |= r->bps.p[i].kind == XKD_BP_SW;
 		if (rc != XKD_OK && first == XKD_OK)
 			first = xkd_err_addr(err, rc, r->bps.p[i].addr, "%s", e.msg);
 		if (r->lost || rc == XKD_TIMEOUT)

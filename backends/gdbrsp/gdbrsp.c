@@ -166,7 +166,12 @@ static enum xkd_rc leave(struct xkd_rsp *r, bool leave_running, struct xkd_err *
 	rc = tidy(r, err);
 	if (!leave_running || r->lost)
 		return rc;
-	rc2 = xkd_rsp_detach(r, rc == XKD_OK ? err : NULL);
+	/* kgdb at D forgets a breakpoint that another CPU may have hit too: that CPU would then come
+	 * to the debugger, and nobody is there. */
+	if (r->profile->shadow_cpus && r->bps_gone)
+		rc2 = xkd_rsp_let_run(r, rc == XKD_OK ? err : NULL);
+	else
+		rc2 = xkd_rsp_detach(r, rc == XKD_OK ? err : NULL);
 	if (r->lost) /* hanging up may be its answer, or it never heard the question */
 		let_go_again(r);
 	return rc == XKD_OK ? rc2 : rc;

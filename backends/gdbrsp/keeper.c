@@ -24,7 +24,7 @@
 
 struct keep {
 	int line, stub;
-	bool noack, qemu, run_on;
+	bool noack, qemu, kgdb, run_on;
 	volatile int *runs; /* xkd's word; NULL: not known */
 	char (*specs)[SPEC];
 	size_t n;
@@ -100,10 +100,33 @@ static bool is_stop(const char *reply)
 	return reply[0] == 'T' || reply[0] == 'S';
 }
 
+/* What runs cannot be stopped; the breakpoints of what stands are taken out one by one: `?` and D would
+ * forget them. */
+static void rescue_kgdb(struct keep *k)
+{
+	char body[SPEC + 8], reply[256];
+
+	if (k->runs && *k->runs)
+		return;
+	while (next_byte(k, 100) >= 0)
+		;
+	(void)put(k, "+", 1);
+	for (size_t i = 0; i < k->n; i++) {
+		snprintf(body, sizeof(body), "z%.*s", SPEC - 1, k->specs[i]);
+		(void)ask(k, body, reply, sizeof(reply));
+	}
+	if (k->run_on && ask(k, "Hc0", reply, sizeof(reply)))
+		(void)put(k, "$c#63", 5);
+}
+
 static void rescue(struct keep *k)
 {
 	char body[SPEC + 8], reply[256];
 
+	if (k->kgdb) {
+		rescue_kgdb(k);
+		return;
+	}
 	/* it may have stopped since: then that is told already */
 	if ((!k->runs || *k->runs) && next_byte(k, 0) < 0)
 		(void)put(k, "\003", 1);
@@ -161,6 +184,7 @@ static bool watch(struct keep *k)
 			return true;
 		k->noack |= line[0] == XKD_KEEPER_NOACK;
 		k->qemu |= line[0] == XKD_KEEPER_QEMU;
+		k->kgdb |= line[0] == XKD_KEEPER_KGDB;
 		k->run_on &= line[0] != XKD_KEEPER_STAYS;
 		take_note(k, line);
 	}

@@ -12,8 +12,14 @@ struct xkd_keeper {
 /* Before the first byte: connecting stops many a target. link_fd: the connection. run_on: the target is to
  * run when we are gone. Without a keeper (no process to be had) the session goes on; k->fd is -1 then. */
 void xkd_keeper_start(struct xkd_keeper *k, int link_fd, bool run_on);
-/* What has become known: acknowledgements are off, it is QEMU, it is to stand as it was found. */
-enum xkd_keeper_news { XKD_KEEPER_NOACK = 'a', XKD_KEEPER_QEMU = 'u', XKD_KEEPER_STAYS = 'h' };
+/* What has become known: acknowledgements are off, it is QEMU, it is kgdb (which hears nothing while it
+ * runs and is let go by c: see leave() in gdbrsp.c), it is to stand as it was found. */
+enum xkd_keeper_news {
+	XKD_KEEPER_NOACK = 'a',
+	XKD_KEEPER_QEMU = 'u',
+	XKD_KEEPER_KGDB = 'k',
+	XKD_KEEPER_STAYS = 'h',
+};
 void xkd_keeper_tell(struct xkd_keeper *k, enum xkd_keeper_news news);
 /* What is in the target: spec as in a Z packet, "0,ffffffff81000000,1". */
 void xkd_keeper_note(struct xkd_keeper *k, bool in, const char *spec);

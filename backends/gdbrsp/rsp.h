@@ -126,6 +126,7 @@ struct xkd_rsp {
 	size_t ev_head, ev_n;
 
 	XKD_VEC(struct xkd_rsp_bp) bps;
+	bool bps_gone; /* a software one was taken out since the target last ran */
 };
 
 static inline struct xkd_rsp *xkd_rsp(struct xkd_backend *be)
@@ -159,6 +160,8 @@ enum xkd_rc xkd_rsp_start(struct xkd_rsp *r, const char *req, size_t n,
 /* Lets the target go. QEMU's answer is not acknowledged: the ack could reach it when it runs again,
  * and stop it. */
 enum xkd_rc xkd_rsp_detach(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
+/* As detach, by c: what is sent is not answered. */
+enum xkd_rc xkd_rsp_let_run(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
 /* Sends the acks owed. */
 enum xkd_rc xkd_rsp_flush(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
 /* Ctrl-C. */

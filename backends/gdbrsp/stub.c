@@ -128,6 +128,8 @@ static enum xkd_rc choose_profile(struct xkd_rsp *r, bool qemu, const char *supp
 			snprintf(threads, sizeof(threads), "%.40s", r->reply.s ? r->reply.s : "");
 	}
 	r->profile = xkd_rsp_profile_find(qemu, supported, qc, threads);
+	if (r->profile->shadow_cpus)
+		xkd_keeper_tell(&r->keeper, XKD_KEEPER_KGDB);
 	if (r->profile->packet_size && !strstr(supported, "PacketSize="))
 		r->packet_size = r->profile->packet_size;
 	return rc;

@@ -610,6 +610,7 @@ enum xkd_rc xkd_rsp_start(struct xkd_rsp *r, const char *req, size_t n, struct x
 		return rc;
 	free(r->last_run);
 	r->last_run = xkd_strdup(req);
+	r->bps_gone = false;
 	xkd_keeper_runs(&r->keeper, true);
 	rc = xkd_rsp_send(r, req, n, err);
 	r->running = rc == XKD_OK;
@@ -695,6 +696,15 @@ enum xkd_rc xkd_rsp_detach(struct xkd_rsp *r, struct xkd_err *err)
 		return xkd_err_set(err, XKD_UNSUPPORTED, "%s refuses to let go (%s); it may stand",
 				   r->link.peer, XKD_RSP_SAID(r));
 	return rc;
+}
+
+enum xkd_rc xkd_rsp_let_run(struct xkd_rsp *r, struct xkd_err *err)
+{
+	enum xkd_rc rc = ready(r, err);
+
+	if (rc == XKD_OK && r->has_hc)
+		rc = xkd_rsp_askf(r, err, "Hc0");
+	return rc == XKD_OK ? xkd_rsp_send(r, "c", 1, err) : rc;
 }
 
 enum xkd_rc xkd_rsp_interrupt(struct xkd_rsp *r, struct xkd_err *err)

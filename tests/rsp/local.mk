@@ -28,6 +28,7 @@ EXTRA_DIST += \
 	tests/rsp/gone.rsp \
 	tests/rsp/hang.rsp \
 	tests/rsp/kgdb.rsp \
+	tests/rsp/kgdb-leave.rsp \
 	tests/rsp/late.rsp \
 	tests/rsp/late-queue.rsp \
 	tests/rsp/leave-halted.rsp \

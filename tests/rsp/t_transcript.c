@@ -117,6 +117,14 @@ static void check_kgdb(struct peer *p)
 	free(b);
 }
 
+static void check_kgdb_leave(struct peer *p)
+{
+	ok(add(p, XKD_BP_SW, 0xffffffff81001000, 1) == XKD_OK && go(p) == XKD_OK &&
+		   next_event(p).reason == XKD_STOP_BP,
+	   "a breakpoint");
+	leave(p, true);
+}
+
 static void check_bochs(struct peer *p)
 {
 	struct xkd_regblob *b = xkd_calloc(1, sizeof(*b));
@@ -570,6 +578,7 @@ static const struct {
 	{ "qemu72", XKD_OK, 0, check_qemu72 },
 	{ "plain", XKD_OK, 0, check_plain },
 	{ "kgdb", XKD_OK, 0, check_kgdb },
+	{ "kgdb-leave", XKD_OK, 0, check_kgdb_leave },
 	{ "bochs", XKD_OK, 0, check_bochs },
 	{ "noack", XKD_OK, 0, check_noack },
 	{ "registers", XKD_OK, 0, check_registers },
