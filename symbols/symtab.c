@@ -141,6 +141,9 @@ static unsigned fitness(const struct xkd_sym *s)
 	if (s->type != STT_FUNC && s->type != STT_OBJECT && s->type != STT_GNU_IFUNC &&
 	    s->type != STT_TLS)
 		f |= 4;
+	/* What the loader calls, beside the function's own name, which is local (include/linux/module.h). */
+	if (!strcmp(s->name, "init_module") || !strcmp(s->name, "cleanup_module"))
+		f |= 8;
 	if (s->bind == STB_LOCAL)
 		f |= 2;
 	else if (s->bind == STB_WEAK)

@@ -10,4 +10,4 @@ libxkd_a_SOURCES += engine/os/linux/walk.c engine/os/linux/walk.h engine/os/linu
 	engine/os/linux/walk_rb.c engine/os/linux/walk_xa.c
 libxkd_a_SOURCES += engine/os/linux/code.c engine/os/linux/stacks.c engine/os/linux/trampoline.c
 libxkd_a_SOURCES += engine/os/linux/counted.c
-libxkd_a_SOURCES += engine/os/linux/events.c
+libxkd_a_SOURCES += engine/os/linux/events.c engine/os/linux/patched.c

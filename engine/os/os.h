@@ -158,6 +158,10 @@ struct xkd_os {
 	enum xkd_rc (*swapped_ret)(struct xkd_target *t, uint64_t task, uint64_t pc, bool returning,
 				   uint64_t *slot, uint64_t *ret, const char **what,
 				   struct xkd_err *err);
+	/* Who changes the code at addr while the kernel runs ("ftrace", "a static key", "a static call"), so
+	 * that a byte of ours there would be met by it; NULL: nobody that is known. Static. gently: it
+	 * stops work of its own at a foreign byte, where the others stop the kernel. */
+	const char *(*patched)(struct xkd_target *t, uint64_t addr, bool *gently);
 	bool (*code_at)(struct xkd_target *t, uint64_t addr, struct xkd_code *code);
 	/* The registers of what code of the kind REGS interrupted, which has called and is to go on at pc
 	 * with sp. */

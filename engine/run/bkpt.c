@@ -73,6 +73,23 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static void say_patched(struct xkd_run *r, const struct xkd_bkpt *b)
+{
+	const char *who = NULL, *one;
+	size_t n = 0;
+
+	for (size_t i = 0; b->kind == XKD_BP_SW && i < b->locs.n; i++) {
+		one = xkd_placed_patcher(r, b->locs.p[i]);
+		n += one != NULL;
+		who = one ? one : who;
+	}
+	if (!n)
+		return;
+	xkd_out_st(r->out, XKD_ST_DIM, "Breakpoint %u: the kernel patches %s as it runs (%s): a hardware breakpoint "
+		   "is used", b->id, n > 1 ? "places of it" : "its place", who);
+	xkd_out_end(r->out);
+}
+
 enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto,
 			 struct xkd_bkpt **out, struct xkd_err *err)
 {
@@ -111,6 +128,7 @@ enum xkd_rc xkd_bkpt_add(struct xkd_run *r, int id, const struct xkd_bkpt *proto
 		(void)!xkd_bkpt_del(r, b->id, &ignored);
 		return rc;
 	}
+	say_patched(r, b);
 	*out = b;
 	return XKD_OK;
 }

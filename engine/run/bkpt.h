@@ -57,8 +57,9 @@ struct xkd_bkpt {
 /* What is in the target now; several breakpoints may share a place. */
 struct xkd_placed {
 	uint64_t addr;
-	enum xkd_bp_kind kind;
+	enum xkd_bp_kind kind; /* as asked for */
 	unsigned size;
+	const char *patcher; /* a software one made a hardware one: who patches the place; NULL: not so */
 };
 /* Which boot of which kernel. */
 struct xkd_boot {

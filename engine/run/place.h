@@ -4,6 +4,8 @@
 #include "engine/run/run.h"
 
 bool xkd_placed_at(struct xkd_run *r, uint64_t addr);
+/* A software breakpoint there that had to be a hardware one: who patches the place; NULL: none such. */
+const char *xkd_placed_patcher(struct xkd_run *r, uint64_t addr);
 /* One place; no-op when it is in. A refusal is an error in words. */
 enum xkd_rc xkd_place(struct xkd_run *r, uint64_t addr, enum xkd_bp_kind kind, unsigned size,
 		      struct xkd_err *err) XKD_MUST;

@@ -48,8 +48,15 @@ static enum xkd_rc interrupt(struct xkd_run *r, struct xkd_event *ev, struct xkd
 static enum xkd_rc wait_event(struct xkd_run *r, int ms, struct xkd_event *ev,
 			      struct xkd_err *err)
 {
-	enum xkd_rc rc = xkd_target_wait(r->t, ms, ev, err);
+	struct xkd_cancel *c = r->t->cancel;
+	int held = c ? c->held : 0;
+	enum xkd_rc rc;
 
+	if (c) /* here Ctrl-C is heard, elsewhere it would cut an exchange in two */
+		c->held = 0;
+	rc = xkd_target_wait(r->t, ms, ev, err);
+	if (c)
+		c->held = held;
 	r->asked |= rc == XKD_CANCELED;
 	if (rc == XKD_CANCELED || rc == XKD_TIMEOUT)
 		rc = interrupt(r, ev, err);

@@ -145,7 +145,9 @@ enum xkd_rc xkd_run_single(struct xkd_run *r, struct xkd_stop *stop, struct xkd_
 	for (int i = 0; !rc && again && i < TRIES; i++) {
 		bool done;
 
+		xkd_cancel_hold(r->t->cancel, true);
 		rc = attempt(r, &b, &done, stop, err);
+		xkd_cancel_hold(r->t->cancel, false);
 		again = !done;
 		if (!rc && done && stop->kind == XKD_STOPPED_STEP)
 			rc = leave_interrupt(r, &b, &again, stop, err);

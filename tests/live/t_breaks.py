@@ -10,6 +10,7 @@ import sys
 import time
 
 from rig import ADDR, Guest, Tap, addr, answers, mark, module_debug, need_tools, vmlinux, xkd
+from stub import Stub
 
 xkd()
 need_tools("addr2line", "objdump")
@@ -238,15 +239,91 @@ def interrupts(g):
 def steps(g, syms):
     """A step that comes to a breakpoint is a hit; policies."""
     with Loop(g, "uname; usleep 10000"):
-        status, out = g.xkd(mark([f"bp {SYSCALL}", "bc *", "bp __x64_sys_newuname", "g", "bp @rip+5 2", "t", "t", "bl",
+        status, out = g.xkd(mark([f"bp {SYSCALL}", "bc *", "bp __x64_sys_newuname", "g", "bp @rip+5 2; bp @rip+4 2", "t", "t", "bl",
                                   ".step", ".step run", "t 20", ".step irq", "t 20", "p 3", ".step hold noirq", "t 20",
                                   "bl"]))
     a = answers(out, 17)
-    tap.ok("Breakpoint" not in a[5] and hits(a[7]) == {0: 1, 1: 1}, "a step counts what it comes to", "".join(a[3:8]))
+    tap.ok("Breakpoint" not in a[5] and sorted(hits(a[7]).values()) == [1, 1], "a step counts what it comes to", "".join(a[3:8]))
     tap.ok("others hold; no interrupt" in a[8] and "others run; no interrupt" in a[9] and "taken" in a[11] and
            "others hold; no interrupt" in a[14], ".step says what it does", a[8] + a[9] + a[11] + a[14])
     tap.ok(where(a[10]) and where(a[12]) and where(a[15]), "steps under each policy", a[10] + a[12] + a[15])
     tap.ok(g.goes_on(5), "the guest goes on after steps of all kinds")
+
+
+def four(g, syms):
+    """A processor that can watch four places."""
+    inside = set()
+
+    def answer(body):
+        if body[:1] in b"Zz" and body[1:2] in b"1234":
+            if body[:1] == b"z":
+                inside.discard(body[1:])
+            elif len(inside) == 4:
+                return [b"E22"]
+            else:
+                inside.add(body[1:])
+        return None
+    at = syms["panic_print"]
+    with Stub(g, answer):
+        status, out = g.xkd(mark([f"ba w1 {at + i:x}" for i in range(4)] + [f"ba w1 {at + 4:x}", "ba e schedule", "bc 1",
+                                  f"ba w1 {at + 4:x}", "bl"]))
+    a = answers(out, 9)
+    tap.ok(all("all 4 breakpoints" in t and "error" in t for t in a[4:6]) and not "".join(a[:4] + a[6:8]).strip() and
+           len(a[8].splitlines()) == 4, "a fifth is refused in words, and set when one is cleared", out)
+    tap.ok(not inside and g.goes_on(10), "none is left in", str(inside))
+
+
+def broken_off(g):
+    """What .onbreak says runs at Ctrl-C, of g and of a script."""
+    path = os.path.join(g.dir, "onbreak.xkd")
+    with open(path, "w") as f:
+        f.write("\n".join([".onbreak", ".onbreak {.echo LOOKED; ? 1234; g; .echo NOT-HERE}", ".onbreak", ".echo READY1", "g",
+                           ".echo READY2", ".onbreak {.echo AFTER; k 1}", ".echo READY3", ".sleep 0n100000",
+                           ".echo NEVER"]) + "\n")
+    with open(os.path.join(g.dir, "onbreak.out"), "w+") as log:
+        p = subprocess.Popen(g.xkd_argv("-f", path), stdin=subprocess.DEVNULL, stdout=log,
+                             stderr=subprocess.STDOUT)
+
+        def wait_for(pattern, n=1):
+            end = time.monotonic() + 60
+            while len(re.findall(pattern, open(log.name).read(), re.M)) < n and time.monotonic() < end and \
+                    p.poll() is None:
+                time.sleep(0.1)
+        wait_for("^READY1$")
+        for i in (1, 2):
+            time.sleep(1.5)  # another one within a second means to stay
+            p.send_signal(signal.SIGINT)
+            wait_for("^LOOKED$", i)
+        ran = g.goes_on(10)
+        g.qmp("stop")  # a pause from elsewhere is no person's Ctrl-C
+        wait_for("^READY3$")
+        time.sleep(0.5)
+        p.send_signal(signal.SIGINT)
+        p.wait(timeout=60)
+        out = open(log.name).read()
+    tap.ok("no commands run" in out and "After Ctrl-C: {.echo LOOKED; ? 1234; g; .echo NOT-HERE}" in out,
+           ".onbreak shows what it says", out[:900])
+    tap.ok(len(re.findall("^LOOKED$", out, re.M)) == 2 and out.count("= 00000000`00001234") == 2 and
+           not re.search("^NOT-HERE", out, re.M) and ran,
+           "its commands run after Ctrl-C, up to the one that resumes", out[-1500:])
+    tap.ok(len(re.findall("^AFTER$", out, re.M)) == 1 and not re.search("^NEVER", out, re.M) and "Call Site" in out,
+           "and where a script is broken off", out[-900:])
+    tap.ok(g.goes_on(10), "the guest goes on after that")
+
+
+def unmasked(g):
+    """Where the stub cannot hold interrupts off, a step still ends where its instruction leads."""
+    handler = re.compile(r"^lk!(asm_\w+|\w*sysvec\w*|irq\w+|__irq\w+|common_interrupt)", re.M)
+    with Loop(g, "uname; usleep 10000"), Stub(g, {b"qqemu.sstepbits": [b"ENABLE=1"]}):
+        status, out = g.xkd(mark(["bp __x64_sys_newuname", "g", "bc *", ".step", 't 0n150 "r."',
+                                  ".step irq", "bp __x64_sys_newuname; g; bc *", 't 0n150 "r."']), 240)
+    a = answers(out, 8)
+    through = re.findall(r"^lk!(\w+)", a[4], re.M)
+    tap.ok("run through" in a[3], ".step says that interrupts are run through", a[3])
+    tap.ok(len(through) >= 150 and not handler.search(a[4]), "150 steps, none of them in an interrupt's code",
+           f"{len(through)} {handler.findall(a[4])} " + a[4][-300:])
+    tap.ok(handler.search(a[7]) is not None, "and into it when asked", a[7][-300:])
+    tap.ok(g.goes_on(5), "the guest goes on after steps without a mask")
 
 
 with Guest("--smp", str(SMP)) as g:
@@ -254,7 +331,8 @@ with Guest("--smp", str(SMP)) as g:
     slide = syms["_text"] - 0xffffffff81000000
     parts = {"kinds": lambda: kinds(g, syms, slide), "inlined": lambda: inlined(g), "watches": lambda: watches(g, syms),
              "numbers": lambda: numbers(g), "everywhere": lambda: everywhere(g),
-             "interrupts": lambda: interrupts(g), "steps": lambda: steps(g, syms)}
+             "interrupts": lambda: interrupts(g), "steps": lambda: steps(g, syms), "unmasked": lambda: unmasked(g),
+             "four": lambda: four(g, syms), "broken_off": lambda: broken_off(g)}
     for name in sys.argv[1:] or parts:
         parts[name]()
         if not tap.ok(g.goes_on(10), f"the guest goes on ({name})"):

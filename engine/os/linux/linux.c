@@ -10,6 +10,7 @@ static void linux_fini(struct xkd_target *t)
 	if (lx) {
 		xkd_vec_fini(&lx->percpu);
 		xkd_vec_fini(&lx->codes);
+		xkd_vec_fini(&lx->sites);
 	}
 	free(lx);
 	t->os_state = NULL;
@@ -100,6 +101,7 @@ const struct xkd_os xkd_os_linux = {
 	.irq_name = linux_irq_name,
 	.entry_user = linux_entry_user,
 	.swapped_ret = linux_swapped_ret,
+	.patched = linux_patched,
 	.code_at = linux_code_at,
 	.code_regs = linux_code_regs,
 	.stack_at = linux_stack_at,

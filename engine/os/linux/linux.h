@@ -15,6 +15,12 @@
 enum linux_tramp { LINUX_TRAMP_NONE, LINUX_TRAMP_PROBE, LINUX_TRAMP_GRAPH };
 #define LINUX_TRAMPS 4
 
+/* A place that the kernel patches as it runs. */
+struct linux_site {
+	uint64_t addr;
+	bool call; /* a static call; else a static key */
+};
+
 struct xkd_linux {
 	uint64_t text_va, end_va; /* _text and _end in the target */
 	bool pa_known;
@@ -36,6 +42,10 @@ struct xkd_linux {
 	} tramps[LINUX_TRAMPS];
 	struct xkd_gen codes_gen;
 	XKD_VEC(struct xkd_code) codes;
+	/* patched.c: by address; of these modules */
+	XKD_VEC(struct linux_site) sites;
+	bool sites_known;
+	uint32_t sites_gen;
 	/* __per_cpu_offset, as far as filled */
 	XKD_VEC(uint64_t) percpu;
 	struct linux_fit shapes[LINUX_SHAPES]; /* those found so far */
@@ -129,6 +139,8 @@ enum xkd_rc linux_swapped_ret(struct xkd_target *t, uint64_t task, uint64_t pc, 
 			      uint64_t *slot, uint64_t *ret, const char **what, struct xkd_err *err);
 /* How far the code from start to pc, which has no branches, has moved the stack pointer down. */
 bool linux_depth(struct xkd_target *t, uint64_t start, uint64_t pc, uint64_t *depth);
+/* --- patched.c --- */
+const char *linux_patched(struct xkd_target *t, uint64_t addr, bool *gently);
 /* --- code.c --- */
 enum xkd_rc linux_code_regs(struct xkd_target *t, const struct xkd_code *code, uint64_t pc,
 			    uint64_t sp, struct xkd_regs *regs, struct xkd_err *err);

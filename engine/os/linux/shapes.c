@@ -116,6 +116,17 @@ const struct linux_shape linux_shapes[LINUX_SHAPES] = {
 		{ "arch.orc_unwind (4.14)", {
 			[MO_COUNT] = "module.arch.num_orcs", [MO_IPS] = "module.arch.orc_unwind_ip",
 			[MO_ENTRIES] = "module.arch.orc_unwind" } } } },
+	[SHAPE_JUMPS] = { "static keys", .optional = true, .alt = {
+		{ "jump_entry", {
+			[PT_START] = "&__start___jump_table", [PT_END] = "&__stop___jump_table",
+			[PT_ENTRY] = "jump_entry", [PT_CODE] = "jump_entry.code",
+			[PT_MOD] = "?module.jump_entries", [PT_MOD_COUNT] = "?module.num_jump_entries" } } } },
+	[SHAPE_CALLS] = { "static calls", .optional = true, .alt = {
+		{ "static_call_site (5.10)", {
+			[PT_START] = "&__start_static_call_sites", [PT_END] = "&__stop_static_call_sites",
+			[PT_ENTRY] = "static_call_site", [PT_CODE] = "static_call_site.addr",
+			[PT_MOD] = "?module.static_call_sites",
+			[PT_MOD_COUNT] = "?module.num_static_call_sites" } } } },
 
 	[SHAPE_PERCPU] = { "per-CPU areas", .optional = true, .alt = {
 		{ "__per_cpu_offset", { [AT_VAR] = "&__per_cpu_offset" } } } },
