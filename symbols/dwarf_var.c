@@ -161,7 +161,7 @@ static bool codeless(struct collect *c, Dwarf_Die die)
 }
 
 /* The original has it in a block that this copy has not at all: what has an address of its own there
- * (a static) is nevertheless in the kernel. */
+ * (a static), or is a constant, is nevertheless known. */
 static bool lost_block(struct collect *c, Dwarf_Die die)
 {
 	return xkd_dw_tag(die) == DW_TAG_lexical_block &&
@@ -176,7 +176,8 @@ static void add_kids(struct collect *c, Dwarf_Die kid, const struct xkd_dw_range
 		unsigned tag = xkd_dw_tag(kid);
 
 		if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable) {
-			if (!from_origin || !depth || xkd_dw_has(c->d, kid, DW_AT_location))
+			if (!from_origin || !depth || xkd_dw_has(c->d, kid, DW_AT_location) ||
+			    xkd_dw_has(c->d, kid, DW_AT_const_value))
 				add_var(c, kid, scope, from_origin);
 		} else if (depth < XKD_DW_BLOCKS &&
 			   (from_origin ? lost_block(c, kid) : codeless(c, kid))) {

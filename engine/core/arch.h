@@ -89,6 +89,11 @@ struct xkd_insn {
 	int64_t mem_disp;
 	uint8_t mem_addr_bits; /* 16, 32, 64: base, index and the sum are cut to it */
 	unsigned mem_size; /* bytes accessed; 0: not known */
+	/* The stack pointer: what is added to it, where sp_known; a call and what it calls leave it as it
+	 * is. The general register that a push stores or a pop loads; -1: none. */
+	bool sp_known;
+	int32_t sp_add;
+	int8_t pushed, popped;
 	uint32_t changes;  /* general registers (bits by arch number, below 16) written in whole or part;
 			    * all where it is not known */
 };

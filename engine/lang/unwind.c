@@ -273,7 +273,8 @@ static enum xkd_rc judge(struct walk *w, const struct xkd_step *step, uint64_t s
 	return XKD_OK;
 }
 
-/* One step, by the tables or else by a guess. */
+/* One step, by the tables, else by the code itself (a virtual machine's registers are live where a
+ * table counts on rbp), else by a guess. */
 static enum xkd_rc step_on(struct walk *w, const struct xkd_regs *regs, uint64_t lookup,
 			   struct xkd_step *step, struct xkd_err *err)
 {
@@ -291,6 +292,8 @@ static enum xkd_rc step_on(struct walk *w, const struct xkd_regs *regs, uint64_t
 		rc = judge(w, step, sp, err);
 	if (!rc || rc == XKD_CANCELED || rc == XKD_TRANSPORT)
 		return rc;
+	if (!xkd_unwind_code(w->ctx, regs, lookup, step, &ignored) && !judge(w, step, sp, &ignored))
+		return XKD_OK;
 	return xkd_unwind_guess(w->ctx, regs, lookup, step, &ignored) ? rc : XKD_OK;
 }
 

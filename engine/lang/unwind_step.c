@@ -208,7 +208,8 @@ static enum xkd_rc by_orc(const struct xkd_ctx *ctx, const struct xkd_regs *regs
 	orc_bp(ctx, regs, e, step);
 	rc = finish_call(ctx, sp - 8, step, err);
 	if (!rc && !tb->has_cfi)
-		xkd_unwind_untouched(ctx, regs, lookup, step->regs.v[ctx->t->arch->pc], &step->regs);
+		xkd_unwind_kept(ctx, regs, lookup, step->regs.v[ctx->t->arch->pc], step->cfa,
+				&step->regs);
 	return rc;
 }
 

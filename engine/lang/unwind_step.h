@@ -27,11 +27,17 @@ enum xkd_rc xkd_unwind_step(const struct xkd_ctx *ctx, const struct xkd_regs *re
 enum xkd_rc xkd_unwind_fp(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t pc,
 			  bool exact, uint64_t start, struct xkd_step *step,
 			  struct xkd_err *err) XKD_MUST;
-/* --- unwind_asm.c: assembly, of which tables tell the stack alone. Puts into to what is known in from
- * of those registers that a call keeps and that no instruction of the function at lookup, nor of the
- * one that was called at ret, writes: they are as they were. --- */
-void xkd_unwind_untouched(const struct xkd_ctx *ctx, const struct xkd_regs *from, uint64_t lookup,
-			  uint64_t ret, struct xkd_regs *to);
+/* --- unwind_asm.c: what a function's own instructions say of its frame --- */
+/* Puts into to the caller's values of registers that a call keeps, as far as the code of the function at
+ * lookup proves them: untouched so far, or pushed; only where that code agrees that the CFA is cfa.
+ * ret: the return address; the function must be the one that was called there, or one that it leads to
+ * without touching them. */
+void xkd_unwind_kept(const struct xkd_ctx *ctx, const struct xkd_regs *from, uint64_t lookup,
+		     uint64_t ret, uint64_t cfa, struct xkd_regs *to);
+/* One step by the code alone: what it has pushed since its first instruction tells where its return
+ * address lies, and a direct call of this very function must stand before it. NOTFOUND otherwise. */
+enum xkd_rc xkd_unwind_code(const struct xkd_ctx *ctx, const struct xkd_regs *regs, uint64_t lookup,
+			    struct xkd_step *step, struct xkd_err *err) XKD_MUST;
 /* --- unwind_guess.c --- */
 /* Is addr in code, of a module or made by the kernel? */
 bool xkd_unwind_is_code(struct xkd_target *t, uint64_t addr);

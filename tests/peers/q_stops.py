@@ -30,6 +30,7 @@ GUEST = ("--mem", "256", "--life", "5400", "--append", "xkd.load=20000",
          "--qemu", "-drive", "--qemu", "if=none,id=load,driver=null-co,size=64M",
          "--qemu", "-device", "--qemu", "nvme,serial=load,drive=load")
 KERNEL = 1 << 63
+POPF = b"\x9d"
 # Registers that a called function need not keep (psABI).
 CLOBBERED = re.compile(r"<in (rax|rcx|rdx|rsi|rdi|r8|r9|r10|r11), which is not known in this frame>")
 FRAMES = 28
@@ -173,10 +174,12 @@ class Judge:
             if i < len(named) and stacks.base(named[i][0]) == stacks.base(x["name"]):
                 end = next((k for k in range(i, len(b)) if not b[k]["inline"]), i)
                 around = [(b[k]["vars"] or [], named[k][1]) for k in range(i + 1, min(end + 1, len(named)))]
+                innermost = not any(not f["inline"] for f in b[:i])
+                pushed = self.witness.code.bytes(y["pc"], 1) == POPF if innermost or interrupted(a, i) else False
                 self.variables(f"{where} frame {i} {x['name']} {y['pc']:#x}", named[i][1], y["vars"] or [], around,
-                               any(not f["inline"] for f in b[:i]))
+                               not innermost, pushed)
 
-    def variables(self, where, mine, theirs, around, outer):
+    def variables(self, where, mine, theirs, around, outer, pushed):
         t = self.values
         for what, name, o, g in q_values.pairs(mine, theirs, around):
             t.counts[what] += 1
@@ -195,8 +198,16 @@ class Judge:
                 t.examples.setdefault(f"{what} {where.split()[0]}", f"{where}: {o[2].strip()}; gdb {g}")
             elif what == "count":
                 t.unlike(f"{where}: {name}: {[x[2].strip() for x in o]} | gdb {g}")
+            elif pushed and "`" in o[2].split("  ")[0]:
+                t.accept(reasons.GDB_PUSHED)
             else:
                 t.unlike(f"{where}: {o[2].strip()} | gdb {g}")
+
+
+def interrupted(frames, i):
+    """True where the real function's frame around frame i is one that was interrupted, not one that called."""
+    inner = next((f for f in reversed(frames[:i]) if not f["inline"]), None)
+    return bool(inner and q_dump.INTERRUPTED.search(inner["notes"] or ""))
 
 
 def reason_words(text):
@@ -314,7 +325,7 @@ def ask(g, r, stops=30, cpus=2, seconds=0):
     if done < stops and not (seconds and done):
         judge.stacks.unlike(f"only {done} stops of {stops} were hit in {tries} tries")
     g.qmp("cont")  # a stop that nothing hit leaves it halted
-    if not g.goes_on(15):
+    if not g.goes_on(60):
         judge.stacks.unlike("the guest does not go on after the last stop")
     judge.stacks.counts["seconds"] = round(time.monotonic() - begin)
     return [t for t in (judge.stacks, judge.values, judge.tasks, judge.task_values) if t.asked or t.unable]

@@ -31,6 +31,8 @@ DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr
 GDB_INLINE_ENTRY = ("gdb calculates a value at entry (DW_OP_entry_value) of an inlined function's frame with "
                     "the stack pointer of its own activation; in the frame of the function around it "
                     "gdb gives xkd's value for the same register at entry")
+GDB_PUSHED = ("the place is popf, behind a push of inline assembly that .debug_frame knows nothing of (by objdump): gdb "
+              "takes what lies on the stack 8 bytes beside; xkd goes by ORC")
 GDB_STATIC = ("gdb lists a static of a block that the place is not in. In 5.10's vmlinux _rs of __common_interrupt is in "
               "a DW_TAG_lexical_block of 0xffffffff818ae386 to 0xffffffff818ae3c7, below a block without an abstract "
               "origin; gdb has it at 0xffffffff818ae306, too, and at all of the function")
@@ -41,6 +43,8 @@ GDB_DISCARDED = ("gdb reads a variable of section .discard.addressable, which is
 SILENT = {
     "can't convert negative int to unsigned":
         "drgn 0.0.22 ends with an error of its own at a task's stack (can't convert negative int to unsigned)",
+    "program counter is not known":
+        "drgn 0.0.22 does not find where a task goes on (program counter is not known)",
     "unknown ORC entry type":
         "drgn 0.0.22 does not know the ORC entries of Linux 6.4 and later, where it needs them",
 }

@@ -66,6 +66,8 @@ static uint32_t changes(struct decoder *d, const cs_insn *ci)
 	uint8_t nread = 0, nwritten = 0;
 	uint32_t mask = 0;
 
+	if (ci->id == X86_INS_VMRUN || ci->id == X86_INS_VMLAUNCH || ci->id == X86_INS_VMRESUME)
+		return 0xffff & ~(UINT32_C(1) << X86R_RSP); /* the guest's, when it comes back */
 	if (cs_regs_access(d->h, ci, read, &nread, written, &nwritten) != CS_ERR_OK)
 		return 0xffff;
 	for (uint8_t i = 0; i < nwritten; i++) {
@@ -152,6 +154,57 @@ static bool is_far(const cs_x86 *x)
 
 	return x->opcode[0] == 0x9a || x->opcode[0] == 0xea ||
 	       (x->opcode[0] == 0xff && (ext == 3 || ext == 5));
+}
+
+/* What an instruction does to the stack pointer (64-bit code). */
+static void fill_stack(struct decoder *d, const cs_insn *ci, struct xkd_insn *in)
+{
+	const cs_x86 *x = &ci->detail->x86;
+	const cs_x86_op *o = x->operands;
+	int size = x->op_count ? o[0].size : 8;
+
+	in->pushed = in->popped = -1;
+	in->sp_known = true;
+	switch (ci->id) {
+	case X86_INS_PUSH:
+		if (o[0].type == X86_OP_REG)
+			in->pushed = (int8_t)reg_of(d, o[0].reg);
+		in->sp_add = o[0].type == X86_OP_IMM || size != 2 ? -8 : -2;
+		break;
+	case X86_INS_POP:
+		if (o[0].type == X86_OP_REG)
+			in->popped = (int8_t)reg_of(d, o[0].reg);
+		in->sp_add = size != 2 ? 8 : 2;
+		in->sp_known = in->popped != X86R_RSP;
+		break;
+	case X86_INS_PUSHFQ:
+		in->sp_add = -8;
+		break;
+	case X86_INS_POPFQ:
+		in->sp_add = 8;
+		break;
+	case X86_INS_CALL:
+	case X86_INS_RET:
+		break;
+	case X86_INS_ADD:
+	case X86_INS_SUB:
+		if (o[0].type == X86_OP_REG && reg_of(d, o[0].reg) == X86R_RSP) {
+			in->sp_known = o[1].type == X86_OP_IMM && o[1].imm == (int32_t)o[1].imm &&
+				       o[1].imm != INT32_MIN;
+			if (in->sp_known)
+				in->sp_add = (int32_t)(ci->id == X86_INS_ADD ? o[1].imm : -o[1].imm);
+		}
+		break;
+	case X86_INS_LEA:
+		if (reg_of(d, o[0].reg) == X86R_RSP) {
+			in->sp_known = o[1].mem.base == X86_REG_RSP && !o[1].mem.index &&
+				       o[1].mem.disp == (int32_t)o[1].mem.disp;
+			in->sp_add = in->sp_known ? (int32_t)o[1].mem.disp : 0;
+		}
+		break;
+	default:
+		in->sp_known = !(in->changes >> X86R_RSP & 1);
+	}
 }
 
 static void fill_flow(const cs_insn *ci, enum xkd_cpumode mode, struct xkd_insn *in)
@@ -414,10 +467,11 @@ enum xkd_rc xkd_x86_disasm(enum xkd_cpumode mode, uint64_t addr, const uint8_t *
 
 	memset(in, 0, sizeof(*in));
 	in->addr = addr;
-	in->mem_base = in->mem_index = in->mem_seg = -1;
+	in->mem_base = in->mem_index = in->mem_seg = in->pushed = in->popped = -1;
 	n = left = n < 15 ? n : 15;
 	if (xkd_x86_extra(mode, bytes, n, in)) {
-		in->changes = harmless(in->mnem) ? 0 : 0xffff;
+		in->sp_known = harmless(in->mnem);
+		in->changes = in->sp_known ? 0 : 0xffff;
 		memcpy(in->bytes, bytes, in->len);
 		return XKD_OK;
 	}
@@ -431,6 +485,7 @@ enum xkd_rc xkd_x86_disasm(enum xkd_cpumode mode, uint64_t addr, const uint8_t *
 		fill_mem(d, d->insn, mode, in);
 		fill_text(d->insn, mode, in);
 		in->changes = changes(d, d->insn);
+		fill_stack(d, d->insn, in);
 		return XKD_OK;
 	}
 	in->changes = 0xffff;
