@@ -209,24 +209,16 @@ enum xkd_rc xkd_dwarf_tail_calls(struct xkd_dwarf *d, uint64_t iaddr, struct xkd
 {
 	struct visit v = { .d = d, .fn = note_tail, .tails = tails };
 	struct xkd_dw_unit *u;
-	Dwarf_Die die = NULL;
-	uint64_t off;
+	Dwarf_Die die;
 	enum xkd_rc rc;
 
 	memset(tails, 0, sizeof(*tails));
 	xkd_dw_begin(d);
-	rc = xkd_dw_unit_at(d, iaddr, &u, err);
+	rc = xkd_dw_func_at(d, iaddr, &u, &die, err);
 	if (rc)
 		return xkd_dw_end(d, rc, err);
-	off = xkd_dw_func_die(d, u, iaddr);
-	die = off ? xkd_dw_die(d, off) : NULL;
-	if (!die)
-		return xkd_dw_end(
-			d,
-			xkd_err_addr(err, XKD_NOTFOUND, iaddr, "no function covers this address"),
-			err);
 	tails->cu = u->off;
-	name_target(d, off, &tails->self);
+	name_target(d, xkd_dw_off(die), &tails->self);
 	tails->complete = xkd_dw_flag(d, die, DW_AT_call_all_calls) ||
 			  xkd_dw_flag(d, die, DW_AT_call_all_source_calls) ||
 			  xkd_dw_flag(d, die, DW_AT_call_all_tail_calls) ||

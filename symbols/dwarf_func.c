@@ -93,6 +93,18 @@ uint64_t xkd_dw_func_die(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t ia
 	return 0;
 }
 
+enum xkd_rc xkd_dw_func_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dw_unit **u, Dwarf_Die *die,
+			   struct xkd_err *err)
+{
+	enum xkd_rc rc = xkd_dw_unit_at(d, iaddr, u, err);
+	uint64_t off = rc ? 0 : xkd_dw_func_die(d, *u, iaddr);
+
+	*die = off ? xkd_dw_die(d, off) : NULL;
+	if (!rc && !*die)
+		rc = xkd_err_addr(err, XKD_NOTFOUND, iaddr, "no function covers this address");
+	return rc;
+}
+
 /* Does one of an entry's ranges hold an address, and which are its first and lowest. */
 struct extent {
 	uint64_t iaddr;

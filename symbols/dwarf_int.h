@@ -246,6 +246,9 @@ void xkd_dw_rows_drop(struct xkd_dw_unit *u);
 /* The functions of a unit sorted by address. */
 bool xkd_dw_funcs(struct xkd_dwarf *d, struct xkd_dw_unit *u);
 uint64_t xkd_dw_func_die(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr); /* 0: none */
+/* The entry of the real function that covers iaddr, to be freed, and its unit; NOTFOUND: none does. */
+enum xkd_rc xkd_dw_func_at(struct xkd_dwarf *d, uint64_t iaddr, struct xkd_dw_unit **u, Dwarf_Die *die,
+			   struct xkd_err *err) XKD_MUST;
 /* The subprogram and the inlined ones at an address, outermost first, by DIE offset. */
 enum xkd_rc xkd_dw_chain(struct xkd_dwarf *d, struct xkd_dw_unit *u, uint64_t iaddr, uint64_t *dies,
 			 size_t max, size_t *n, struct xkd_err *err);

@@ -285,23 +285,15 @@ enum xkd_rc xkd_dwarf_frame_base(struct xkd_dwarf *d, uint64_t iaddr, const uint
 				 size_t *len, struct xkd_err *err)
 {
 	struct xkd_dw_unit *u;
-	Dwarf_Die die = NULL;
-	uint64_t off;
+	Dwarf_Die die;
 	enum xkd_rc rc;
 
 	*expr = NULL;
 	*len = 0;
 	xkd_dw_begin(d);
-	rc = xkd_dw_unit_at(d, iaddr, &u, err);
+	rc = xkd_dw_func_at(d, iaddr, &u, &die, err);
 	if (rc)
 		return xkd_dw_end(d, rc, err);
-	off = xkd_dw_func_die(d, u, iaddr);
-	die = off ? xkd_dw_die(d, off) : NULL;
-	if (!die)
-		return xkd_dw_end(
-			d,
-			xkd_err_addr(err, XKD_NOTFOUND, iaddr, "no function covers this address"),
-			err);
 	if (xkd_dw_has(d, die, DW_AT_frame_base) &&
 	    !xkd_dw_block(d, die, DW_AT_frame_base, expr, len))
 		xkd_dw_loclist(d, u, die, DW_AT_frame_base, iaddr, expr, len);

@@ -206,7 +206,8 @@ static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t add
 	xkd_buf_fini(&sym);
 	if (first) {
 		if (b->hits)
-			xkd_out_st(o, XKD_ST_DIM, "  (%llu hits)", (unsigned long long)b->hits);
+			xkd_out_st(o, XKD_ST_DIM, "  (%llu hit%s)", (unsigned long long)b->hits,
+				   b->hits == 1 ? "" : "s");
 		if (b->once)
 			xkd_out(o, " /1");
 		if (b->only_task)

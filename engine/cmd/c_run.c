@@ -85,22 +85,31 @@ static enum xkd_rc go_loop(struct xkd_session *s, const uint64_t *addrs, size_t 
 	return XKD_OK;
 }
 
-static enum xkd_rc g_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+enum xkd_rc xkd_resume_start(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
 {
-	uint64_t addrs[16], from;
-	size_t n = 0;
+	uint64_t from;
 	enum xkd_rc rc;
 
 	a->p = xkd_skip_space(a->p);
-	if (*a->p == '=') {
-		a->p++;
-		rc = xkd_arg_expr(s, a, &from, err);
-		if (!rc)
-			rc = xkd_target_reg_set(s->t, s->cpu, s->t->arch->pc, from, err);
-		if (rc)
-			return rc;
+	if (*a->p != '=')
+		return XKD_OK;
+	a->p++;
+	rc = xkd_arg_expr(s, a, &from, err);
+	if (!rc)
+		rc = xkd_target_reg_set(s->t, s->cpu, s->t->arch->pc, from, err);
+	if (!rc)
 		xkd_session_stopped(s, s->cpu);
-	}
+	return rc;
+}
+
+static enum xkd_rc g_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_err *err)
+{
+	uint64_t addrs[16];
+	size_t n = 0;
+	enum xkd_rc rc = xkd_resume_start(s, a, err);
+
+	if (rc)
+		return rc;
 	while (!xkd_arg_end(a)) {
 		if (n == XKD_COUNT(addrs))
 			return xkd_err_set(err, XKD_SYNTAX, "at most %zu stop addresses", n);

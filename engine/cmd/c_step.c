@@ -120,21 +120,12 @@ static enum xkd_rc parse(struct xkd_session *s, struct xkd_args *a, struct walk 
 			 const char **cmds, struct xkd_err *err)
 {
 	bool plain = w->until == UNTIL_COUNT && !a->name[1];
-	uint64_t from;
-	enum xkd_rc rc = XKD_OK;
+	enum xkd_rc rc = xkd_resume_start(s, a, err);
 
 	*count = 1;
+	if (rc)
+		return rc;
 	a->p = xkd_skip_space(a->p);
-	if (*a->p == '=') {
-		a->p++;
-		rc = xkd_arg_expr(s, a, &from, err);
-		if (!rc)
-			rc = xkd_target_reg_set(s->t, s->cpu, s->t->arch->pc, from, err);
-		if (rc)
-			return rc;
-		xkd_session_stopped(s, s->cpu);
-		a->p = xkd_skip_space(a->p);
-	}
 	if (w->until == UNTIL_ADDR) {
 		if (xkd_arg_end(a))
 			return xkd_err_set(err, XKD_SYNTAX, "%s wants the address to step to", a->name);
