@@ -278,6 +278,20 @@ class Guest:
             return None, (e.stdout or b"").decode("utf-8", "replace")
 
 
+class Loop:
+    """A loop in the guest, as long as the with-block."""
+
+    def __init__(self, g, body):
+        self.g, self.body = g, body
+
+    def __enter__(self):
+        self.pid = self.g.ask(f"(while :; do {self.body}; done) >/dev/null 2>&1 & echo $!").split()[-1]
+        return self
+
+    def __exit__(self, *_):
+        self.g.ask(f"kill {self.pid}")
+
+
 def peers(question, *options, **arguments):
     """A test that is one question of tests/peers, put to a guest of its own."""
     xkd()

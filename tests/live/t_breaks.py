@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from rig import ADDR, Guest, Tap, addr, answers, mark, module_debug, need_tools, vmlinux, xkd
+from rig import ADDR, Guest, Loop, Tap, addr, answers, mark, module_debug, need_tools, vmlinux, xkd
 from stub import Stub
 
 xkd()
@@ -17,20 +17,6 @@ need_tools("addr2line", "objdump")
 tap = Tap()
 SMP = int(os.environ.get("XKD_SMP", "2"))
 SYSCALL = "__x64_sys_sched_get_priority_max"  # what calls.c calls
-
-
-class Loop:
-    """A loop in the guest, as long as the with-block."""
-
-    def __init__(self, g, body):
-        self.g, self.body = g, body
-
-    def __enter__(self):
-        self.pid = self.g.ask(f"(while :; do {self.body}; done) >/dev/null 2>&1 & echo $!").split()[-1]
-        return self
-
-    def __exit__(self, *_):
-        self.g.ask(f"kill {self.pid}")
 
 
 def kallsyms(g, *names):

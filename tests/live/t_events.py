@@ -7,24 +7,10 @@ import re
 import subprocess
 import time
 
-from rig import Guest, Tap, answers, mark, xkd
+from rig import Guest, Loop, Tap, answers, mark, xkd
 
 xkd()
 tap = Tap()
-
-
-class Loop:
-    """A loop in the guest, as long as the with-block."""
-
-    def __init__(self, g, body):
-        self.g, self.body = g, body
-
-    def __enter__(self):
-        self.pid = self.g.ask(f"(while :; do {self.body}; done) >/dev/null 2>&1 & echo $!").split()[-1]
-        return self
-
-    def __exit__(self, *_):
-        self.g.ask(f"kill {self.pid}")
 
 
 def modules(g):

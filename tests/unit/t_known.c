@@ -1,5 +1,6 @@
 /* Structs that known.c says in a few words, and numbers with a meaning, on objects of this program.
  */
+#include "tests/unit/containers.h"
 #include "tests/unit/mock.h"
 #include "tests/unit/tap.h"
 #include "base/str.h"
@@ -8,22 +9,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-struct list_head {
-	struct list_head *next, *prev;
-};
-struct hlist_node {
-	struct hlist_node *next, **pprev;
-};
-struct hlist_head {
-	struct hlist_node *first;
-};
-struct rb_node {
-	unsigned long __rb_parent_color;
-	struct rb_node *rb_right, *rb_left;
-};
-struct rb_root {
-	struct rb_node *rb_node;
-};
 struct rb_root_cached {
 	struct rb_root rb_root;
 	struct rb_node *rb_leftmost;

@@ -2,27 +2,12 @@
  * the structures out. Then the same damaged: loops, poison, pointers to nowhere. With OLD_TREE the
  * radix tree that was before XArrays. */
 #include "engine/os/linux/linux.h"
+#include "tests/unit/containers.h"
 #include "tests/unit/mock.h"
 #include "tests/unit/tap.h"
 #include <stddef.h>
 #include <string.h>
 
-struct list_head {
-	struct list_head *next, *prev;
-};
-struct hlist_node {
-	struct hlist_node *next, **pprev;
-};
-struct hlist_head {
-	struct hlist_node *first;
-};
-struct rb_node {
-	unsigned long __rb_parent_color;
-	struct rb_node *rb_right, *rb_left;
-};
-struct rb_root {
-	struct rb_node *rb_node;
-};
 #define SLOTS 64
 #ifndef OLD_TREE
 struct xarray {
