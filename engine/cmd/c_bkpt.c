@@ -76,6 +76,7 @@ void xkd_bkpt_say(struct xkd_session *s, const struct xkd_bkpt *b)
 	s->bkpts.ever = true;
 	if (b->deferred)
 		xkd_out(&s->out, "%s %u waits for %s: %s", what, b->id,
+			b->code_gone ? "its module to be loaded again (this code is not in memory now)" :
 			xkd_target_kernel(s->t) ? "its module" : "the kernel", b->spec);
 	else if (b->locs.n > 1)
 		xkd_out(&s->out, "%s %u: %zu places", what, b->id, b->locs.n);

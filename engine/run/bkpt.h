@@ -33,6 +33,7 @@ struct xkd_bkpt {
 	bool pattern;  /* bm: spec is a pattern, every match a location */
 	bool fixed;    /* spec meant fixed_addr where it was typed; it is not looked up again */
 	bool change;   /* /change: a hit that leaves the value as it was passes */
+	bool code_gone;	   /* deferred: its module is loaded, but not that section (freed init) */
 	bool awaits_index; /* inlined copies may come once the module is indexed */
 	enum xkd_bp_kind kind;
 	unsigned size; /* of a watch; 1 otherwise */

@@ -65,16 +65,41 @@ static enum xkd_rc too_many(const struct collect *c, struct xkd_err *err)
 			   c->b->locs.n + c->skipped, PLACES_MAX);
 }
 
-/* Does the spec name a module that is not loaded? */
-static bool module_missing(struct xkd_run *r, const char *spec)
+/* The module that a spec names; false: it names none. */
+static bool module_of(const char *spec, char mod[128])
 {
 	const char *bang = strchr(spec, '!');
-	char mod[128];
 
-	if (!bang || bang == spec || (size_t)(bang - spec) >= sizeof(mod))
+	if (!bang || bang == spec || bang - spec >= 128)
 		return false;
 	memcpy(mod, spec, (size_t)(bang - spec));
 	mod[bang - spec] = 0;
+	return true;
+}
+
+/* Is it a function of a loaded module whose section is not in memory (init's, which is given back once it
+ * has run)? The next load has it. */
+static bool section_gone(struct xkd_run *r, const char *spec)
+{
+	struct xkd_module *m;
+	struct xkd_sym sym;
+	char mod[128];
+	size_t count;
+
+	if (!module_of(spec, mod))
+		return false;
+	m = xkd_target_mod_named(r->t, mod);
+	return m && xkd_target_mod_image(r->t, m) &&
+	       !xkd_image_sym_named(m->img, strchr(spec, '!') + 1, &sym, &count);
+}
+
+/* Does the spec name a module that is not loaded? */
+static bool module_missing(struct xkd_run *r, const char *spec)
+{
+	char mod[128];
+
+	if (!module_of(spec, mod))
+		return false;
 	return mod[strspn(mod, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == 0 &&
 	       !xkd_target_mod_named(r->t, mod);
 }
@@ -195,7 +220,7 @@ enum xkd_rc xkd_bkpt_resolve(struct xkd_run *r, struct xkd_bkpt *b, bool again,
 	enum xkd_rc rc;
 
 	xkd_vec_reset(&b->locs);
-	b->deferred = b->awaits_index = false;
+	b->deferred = b->awaits_index = b->code_gone = false;
 	if (b->fixed) {
 		*xkd_vec_push(&b->locs) = b->fixed_addr;
 		return XKD_OK;
@@ -212,6 +237,10 @@ enum xkd_rc xkd_bkpt_resolve(struct xkd_run *r, struct xkd_bkpt *b, bool again,
 	rc = by_name(r, b, again, err);
 	if (rc != XKD_NOTFOUND && rc != XKD_SYNTAX)
 		return rc;
+	if (rc == XKD_NOTFOUND && is_name(b->spec) && section_gone(r, b->spec)) {
+		b->named = b->deferred = b->code_gone = true;
+		return XKD_OK;
+	}
 	if (rc == XKD_NOTFOUND && is_name(b->spec) && strchr(b->spec, '!'))
 		return rc; /* an expression could mean nothing else */
 	xkd_ctx_bare(r->t, &bare);

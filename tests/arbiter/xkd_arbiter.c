@@ -13,9 +13,11 @@
  */
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/interrupt.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/perf_event.h>
 #include <linux/smp.h>
 #include <linux/stacktrace.h>
 #include <linux/static_call.h>
@@ -221,10 +223,70 @@ static int __kprobes by_kprobe(struct kprobe *p, struct pt_regs *regs)
 	return 0;
 }
 
+static int __kprobes by_int3(struct kprobe *p, struct pt_regs *regs)
+{
+	reached(19);
+	return 0;
+}
+
 static int by_kretprobe(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	reached(16);
 	return 0;
+}
+
+/* A debug exception: on its own stack. */
+static u64 watched;
+
+static void by_watch(struct perf_event *e, struct perf_sample_data *d, struct pt_regs *regs)
+{
+	reached(18);
+}
+
+static void watch(void)
+{
+	struct perf_event * __percpu *events;
+	struct perf_event_attr attr;
+
+	hw_breakpoint_init(&attr);
+	attr.bp_addr = (unsigned long)&watched;
+	attr.bp_len = HW_BREAKPOINT_LEN_8;
+	attr.bp_type = HW_BREAKPOINT_W;
+	events = register_wide_hw_breakpoint(&attr, by_watch, NULL);
+	if (IS_ERR((void __force *)events)) {
+		pr_info("arb %d cannot\n", now);
+		return;
+	}
+	WRITE_ONCE(watched, 1);
+	unregister_wide_hw_breakpoint(events);
+}
+
+/* A probe inside a function, by a breakpoint exception: the handler after it keeps it from being a jump. */
+static void after_kprobe(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
+{
+	sink += flags;
+}
+
+static void probe_inside(void)
+{
+	struct kprobe kp = { .symbol_name = "probed", .offset = 0, .pre_handler = by_int3,
+			     .post_handler = after_kprobe };
+	int err = -EINVAL;
+
+	/* the first boundary behind the call of ftrace, whatever the compiler made */
+	for (kp.offset = 5; err && kp.offset < 24; kp.offset++) {
+		kp.addr = NULL;
+		kp.flags = 0;
+		err = register_kprobe(&kp);
+		if (!err)
+			break;
+	}
+	if (err) {
+		pr_info("arb %d cannot %d\n", now, err);
+		return;
+	}
+	sink += probed(7, 8);
+	unregister_kprobe(&kp);
 }
 
 static void probe(bool ret)
@@ -271,6 +333,8 @@ static int run_case(const char *text, const struct kernel_param *kp)
 	case 14: tasklet_schedule(&tasklet); break;
 	case 15: probe(false); break;
 	case 16: probe(true); break;
+	case 18: watch(); break;
+	case 19: probe_inside(); break;
 	case 17: sink += loses_more(sink % 7 + 50); break;
 	default: return -EINVAL;
 	}

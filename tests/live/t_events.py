@@ -15,7 +15,7 @@ tap = Tap()
 
 def modules(g):
     stops = ["g"] * 15
-    # Set while the module is away: of one that is there the code of its init is gone.
+    # Set when the module comes or goes: of one that goes the code of its init is gone already.
     g.ask("rmmod kvm_amd")
     with Loop(g, "insmod /modules/kvm-amd.ko; usleep 200000; rmmod kvm_amd; usleep 500000"):
         status, out = g.xkd(mark(["sxe ud kvm_amd", "sxe ld kvm_amd", "g; bc *; bu kvm_amd!svm_init", "g"] + stops +

@@ -26,7 +26,8 @@ SOURCE = os.path.join(rig.TOP, "tests/arbiter")
 CASES = {1: "parameters in registers", 2: "parameters that only callers know", 3: "parameters on the stack",
          4: "inlined functions", 5: "a tail call", 6: "a loop", 7: "recursion", 8: "a call by pointer",
          9: "a static call", 10: "an interrupt from another CPU", 11: "a high-resolution timer",
-         12: "a work queue", 13: "a timer", 14: "a tasklet", 15: "a kprobe", 16: "a kretprobe", 17: "parameters that are calculated at the call"}
+         12: "a work queue", 13: "a timer", 14: "a tasklet", 15: "a kprobe", 16: "a kretprobe", 17: "parameters that are calculated at the call",
+         18: "a debug exception", 19: "a breakpoint exception"}
 MEMBERS = {3: ("p.low", "p.high", "p.kind", "p.last", "w.a", "w.d"), 6: ("rows[2]",)}
 FRAMES = 12
 RUN = "/sys/module/xkd_arbiter/parameters/run"
