@@ -194,9 +194,8 @@ def ask(g, r, module):
         for case in CASES:
             asked = Asked(g, at, case)
             at = at or asked.rip
-            told, calls = said(g, case)
             where = f"case {case}, {CASES[case]}"
-            if not told or not asked.frames:
+            if not asked.frames:
                 chains.unlike(f"{where}: no stop: {asked.text[-800:]}")
                 g.recover()
                 continue
@@ -209,6 +208,7 @@ def ask(g, r, module):
             asked.trigger.join(60)
             if not ended(g, case):
                 chains.unlike(f"{CASES[case]}: the guest did not go on")
+            told, calls = said(g, case)  # from where it may not wait for a console, it is told later
             judge_values(values, where, asked, theirs, told)
             judge_stack(chains, where, asked, calls)
     finally:
