@@ -76,7 +76,7 @@ def end_slip(a, mine, theirs, witness):
         return reasons.GDB_ENDS
     if guessed(theirs[:at], witness):
         return reasons.GDB_NO_CFI
-    if a["pc"] is not None and witness.code.bytes(a["pc"], 1) == POP_RSP:
+    if 0 < at <= len(theirs) and witness.code.bytes(theirs[at - 1]["pc"], 1) == POP_RSP:
         return reasons.GDB_SWITCH
     return None
 

@@ -102,6 +102,8 @@ def pairs(mine, theirs, around):
         if len(gdbs) != len(ours):  # what neither knows is listed as often as each likes
             known = [o for o in ours if o[0] != "none"], [v for v in gdbs if "none" not in v]
             ours, gdbs = known if len(known[0]) == len(known[1]) else (ours, gdbs)
+        if len(gdbs) > len(ours) == 1 and all(g == gdbs[0] for g in gdbs):
+            gdbs = gdbs[:1]  # gcc names a parameter twice, and gdb lists it as often
         if DISCARDED in name and (not ours or "in no loaded section" in ours[0][1]):
             yield "slip", name, None, reasons.GDB_DISCARDED
             continue
