@@ -38,10 +38,12 @@ class Code:
 
     def __init__(self, g, text, etext, link, modules=("kvm", "kvm_amd")):
         """text, etext: the kernel's in the guest; link: of _text in the file."""
+        self.sections = {}  # of each module: {section: address}
         self.parts = [Mapped(rig.vmlinux(g.kernel), text, etext, link)]
         for m in modules:
             ko = rig.module_debug(g.kernel, m.replace("_", "[-_]"))
             there = dict(truth.sections(g, m))
+            self.sections[m] = {s: int(a, 16) for s, a in there.items()}
             for section in memory_sections(ko, code=True) if ko else ():
                 if section in there and section not in (".init.text", ".exit.text"):
                     part = Mapped(ko, int(there[section], 16), 0, 0, section)
@@ -66,6 +68,11 @@ class Code:
         out = run(["objdump", "-s", *p.options, f"--start-address={at:#x}", f"--stop-address={at + count:#x}", p.path])
         return b"".join(bytes.fromhex("".join(l[1:].split("  ")[0].split()[1:5]))
                         for l in out.splitlines() if l.startswith(" "))[:count]
+
+    def by_text(self, mine, theirs):
+        """True where theirs is mine with a module's .text taken for the section that mine lies in."""
+        return any(mine - at == theirs - there[".text"] for there in self.sections.values() if ".text" in there
+                   for section, at in there.items() if section != ".text")
 
     def covered(self, pc):
         """True where the file has call frame information for the pc; None where no file is known."""

@@ -113,6 +113,11 @@ def slip(differ, mine, theirs, witness):
         found = None
         if why == "name":
             found = name_slip([(why, a, b)], mine, theirs, witness)
+        elif why == "inline" and b["inline"] and a["pc"] in (None, b["pc"]):
+            names = {stacks.base(n) for n in witness.code.names(b["pc"] - (a["pc"] is not None))}
+            found = reasons.GDB_BLOCK if stacks.base(a["name"]) in names and not a["inline"] else None
+        elif why == "length" and not a and mine and guessed(theirs[:len(mine)], witness):
+            found = reasons.GDB_NO_CFI
         elif why in ("line", "file"):
             found = line_slip(a, b, mine, witness)
         elif why == "length" and a and not b:

@@ -198,6 +198,8 @@ class Judge:
                 t.examples.setdefault(f"{what} {where.split()[0]}", f"{where}: {o[2].strip()}; gdb {g}")
             elif what == "count":
                 t.unlike(f"{where}: {name}: {[x[2].strip() for x in o]} | gdb {g}")
+            elif what == "differ" and "num" in g and self.witness.code.by_text(o[1], g["num"]):
+                t.accept(reasons.GDB_TEXT_OFFSET)
             elif pushed and "`" in o[2].split("  ")[0]:
                 t.accept(reasons.GDB_PUSHED)
             else:

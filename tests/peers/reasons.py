@@ -31,6 +31,8 @@ DRGN_SLIDE = ("drgn 0.0.22 takes an address in a location expression (DW_OP_addr
 GDB_INLINE_ENTRY = ("gdb calculates a value at entry (DW_OP_entry_value) of an inlined function's frame with "
                     "the stack pointer of its own activation; in the frame of the function around it "
                     "gdb gives xkd's value for the same register at entry")
+GDB_TEXT_OFFSET = ("gdb moves an address in a module's location expression (DW_OP_addr) by as much as .text was moved, "
+                   "though it is of another section; xkd's is the address in that section, by /sys/module")
 GDB_PUSHED = ("the place is popf, behind a push of inline assembly that .debug_frame knows nothing of (by objdump): gdb "
               "takes what lies on the stack 8 bytes beside; xkd goes by ORC")
 GDB_STATIC = ("gdb lists a static of a block that the place is not in. In 5.10's vmlinux _rs of __common_interrupt is in "
@@ -43,6 +45,8 @@ GDB_DISCARDED = ("gdb reads a variable of section .discard.addressable, which is
 SILENT = {
     "can't convert negative int to unsigned":
         "drgn 0.0.22 ends with an error of its own at a task's stack (can't convert negative int to unsigned)",
+    "unwinding is not supported for i386":
+        "QEMU writes a dump as i386 while CPU 0 runs 32-bit code of the inner VM, and drgn does not unwind those",
     "program counter is not known":
         "drgn 0.0.22 does not find where a task goes on (program counter is not known)",
     "unknown ORC entry type":

@@ -15,6 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live"))
 import rig  # noqa: E402
+import reasons  # noqa: E402
 import q_stops  # noqa: E402
 
 HEAD = "## Stops all over the kernel"
@@ -51,9 +52,23 @@ def merge(a, b):
     return out
 
 
+def resort(t):
+    """What a peer said where it has no answer may have become known since."""
+    left = []
+    for d in t["differ"]:
+        why = reasons.silent(d) if re.match(r"pid \d+: drgn: ", d) else None
+        if why:
+            t["silent"][why] = t["silent"].get(why, 0) + 1
+            t["asked"] -= 1
+        else:
+            left.append(d)
+    t["differ"] = left
+
+
 def take(results, kernel, tallies):
     mine = results.setdefault(kernel, {})
     for t in tallies:
+        resort(t)
         q = t["question"]
         mine[q] = merge(mine[q], t) if q in mine else t
 
