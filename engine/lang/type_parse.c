@@ -183,10 +183,20 @@ static enum xkd_rc bounds(const char *text, const char **pp, struct xkd_typename
 	return XKD_OK;
 }
 
+/* "(**)" before an array's bounds: what is behind it, and how many stars; the end of the stars
+ * where no ) follows. */
+static const char *inner_stars(const char *p, unsigned *stars)
+{
+	for (p = xkd_skip_space(p + 1); *p == '*'; p = xkd_skip_space(p + 1))
+		++*stars;
+	return *p == ')' ? p + 1 : p;
+}
+
 enum xkd_rc xkd_typename_parse(const char *text, int pos, int *end, struct xkd_typename *tn,
 			       struct xkd_err *err)
 {
 	const char *p = text + pos, *q;
+	unsigned stars = 0;
 	enum xkd_rc rc;
 	size_t n;
 
@@ -210,9 +220,16 @@ enum xkd_rc xkd_typename_parse(const char *text, int pos, int *end, struct xkd_t
 	}
 	q = xkd_skip_space(p);
 	if (*q == '(' && *xkd_skip_space(q + 1) == '*')
+		p = inner_stars(q, &stars);
+	if (stars && *xkd_skip_space(p) != '[')
 		return xkd_err_syntax(err, (int)(q - text),
 				      "types of function pointers are not taken; use void *");
 	rc = bounds(text, &p, tn, err);
+	for (; !rc && stars; stars--) {
+		if (tn->nops == XKD_TN_OPS)
+			return xkd_err_syntax(err, (int)(q - text), "too many '*'");
+		tn->ops[tn->nops++].array = false;
+	}
 	*end = (int)(p - text);
 	return rc;
 }

@@ -220,6 +220,9 @@ static void registers(void)
 	CXX("@@masm(10)+10", 26);
 	CXX("@eax", 0x55667788);
 	CXX("sizeof(@ax)", 2);
+	CXX("sizeof(int (*)[4])", sizeof(int (*)[4]));
+	CXX("sizeof(*(char (*)[4][2])@rsp)", sizeof(char[4][2]));
+	CXX("(char *)((int (*)[4])0x100 + 1)", 0x110);
 	tregs[3] = 77;
 	MASM("@$t3", 77);
 	CXX("@$t3 += 3, @$t3", 80);
