@@ -40,7 +40,7 @@ def lines_of(path, offset, *options):
 
 def hits(bl):
     """{id: hits} of a bl."""
-    return {int(m[1]): int(m[2]) for m in re.finditer(r"^ +(\d+) e.*\((\d+) hits\)", bl, re.M)}
+    return {int(m[1]): int(m[2]) for m in re.finditer(r"^ +(\d+) e.*\((\d+) hits?\)", bl, re.M)}
 
 
 def kinds(g, syms, slide):

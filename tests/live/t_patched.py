@@ -107,7 +107,7 @@ def session(g, commands, meanwhile, *options):
 
 
 def counts(bl):
-    return [int(m) for m in re.findall(r"\((\d+) hits\)", bl)]
+    return [int(m) for m in re.findall(r"\((\d+) hits?\)", bl)]
 
 
 def tracer(g):

@@ -181,7 +181,7 @@ def lost_and_back(x, what, say):
     back = x.do(".reconnect")
     tap.ok("Reconnected to the same boot" in back, f"{what}: .reconnect comes back to the same boot", back)
     bl = x.do("bl")
-    tap.ok(re.search(r"^ +3 e.*lk!.*\((\d+) hits\)|^ +3 e.*kvm!kvm_io_bus_write.*hits\)", bl, re.M),
+    tap.ok(re.search(r"^ +3 e.*lk!.*\((\d+) hits?\)|^ +3 e.*kvm!kvm_io_bus_write.*hits?\)", bl, re.M),
            f"{what}: number and hits are kept", bl)
     return bl
 
