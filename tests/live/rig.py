@@ -133,8 +133,8 @@ def kernel_files(kernel, pattern):
 
 
 def kernel_file(kernel, pattern):
-    """The one path below KERNEL that matches a regular expression, or None."""
-    return next(iter(kernel_files(kernel, pattern)), None)
+    """The one path below KERNEL that matches a regular expression, the file rather than a link to it, or None."""
+    return min(kernel_files(kernel, pattern), key=lambda p: (os.path.islink(p), p), default=None)
 
 
 def vmlinux(kernel):

@@ -79,7 +79,8 @@ def watches(g, syms):
     one, two, at = 0x1122334455667788, 0x99aabbccddeeff01, syms["panic_print"]
     values = {one.to_bytes(8, "little"), two.to_bytes(8, "little")}
     path = "/proc/sys/kernel/panic_print"
-    before = g.ask(f"cat {path}").strip()
+    # The loop's other value is there before its first round: no write tells of a third one.
+    before = g.ask(f"cat {path}; echo {two} >{path}").strip()
     cases = [(size, off) for size in (1, 2, 4, 8) for off in {0, 8 - size}]
     script = []
     for size, off in cases:

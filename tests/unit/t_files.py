@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sessions on files alone, against nm, addr2line, objdump, pahole and the compilers' own words.
 Small ELF files are built here; TAP on standard output."""
-import os, re, shutil, struct, subprocess, sys, tempfile
+import glob, os, re, shutil, struct, subprocess, sys, tempfile
 
 XKD = os.path.abspath(os.environ.get("XKD", "./xkd"))
 n = fails = 0
@@ -542,7 +542,7 @@ def kernel():
     k = os.environ.get("XKD_KERNEL")
     if not k:
         return skip("a real kernel", "no kernel given")
-    v = [os.path.join(k, "usr/lib/debug/boot", f) for f in os.listdir(os.path.join(k, "usr/lib/debug/boot"))][0]
+    v = glob.glob(os.path.join(k, "usr/lib/debug/boot/vmlinux-*"))[0]
     sym = symbols(v)
     _, out, _ = xkd(v, "-c", "x lk!schedule; ?? sizeof(struct task_struct); lm")
     ok(kd(sym["schedule"]) in out and "lk " in out, "a real kernel's names", out)
