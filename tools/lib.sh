@@ -6,6 +6,8 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # A name with | stands for the first one that this distribution has.
 build_packages=(gcc make autoconf automake libtool pkg-config libdwarf-dev libelf-dev
 	libcapstone-dev libsqlite3-dev libedit-dev zlib1g-dev)
+# What parts of make check ask for: each form of compressed file, files that share debug info.
+check_packages=(liblzma-dev libzstd-dev dwz xz-utils zstd binutils python3)
 live_packages=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd libc6-dev python3
 	gdbserver binutils)
 peer_packages=(gdb binutils 'pahole|dwarves' debuginfod 'libdebuginfod1|libdebuginfod1t64')
