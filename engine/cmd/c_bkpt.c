@@ -171,6 +171,15 @@ static enum xkd_rc ba_cmd(struct xkd_session *s, struct xkd_args *a, struct xkd_
 	return XKD_OK;
 }
 
+/* Was it set by words that the symbol at its first place does not repeat: an inlined function, a line, a
+ * pattern? */
+static bool typed_otherwise(const struct xkd_bkpt *b, const char *sym)
+{
+	const char *bang = strchr(b->spec, '!');
+
+	return (b->named || b->pattern) && !strstr(sym, bang ? bang + 1 : b->spec);
+}
+
 static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t addr, bool first)
 {
 	struct xkd_out *o = &s->out;
@@ -183,7 +192,7 @@ static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t add
 		xkd_out(o, "%c%c", b->enabled ? 'e' : 'd', b->deferred ? 'u' : ' ');
 	}
 	if (b->deferred)
-		xkd_out_st(o, XKD_ST_DIM, "%-17s", "(not loaded)");
+		xkd_out_st(o, XKD_ST_DIM, "%-17s", " (not loaded)");
 	else
 		xkd_out_key(o, XKD_ST_ADDR, "addr", "%s", XKD_ADDR(addr));
 	if (first) {
@@ -203,6 +212,8 @@ static void bl_row(struct xkd_session *s, const struct xkd_bkpt *b, uint64_t add
 		xkd_buf_printf(&sym, "%s", b->spec);
 	else
 		xkd_sym_format(s->t, addr, &sym);
+	if (first && typed_otherwise(b, sym.s))
+		xkd_out(o, "%s at ", b->spec);
 	xkd_out_key(o, XKD_ST_SYM, "symbol", "%s", sym.s);
 	xkd_buf_fini(&sym);
 	if (first) {

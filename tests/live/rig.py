@@ -1,7 +1,8 @@
 """What the live tests share: a guest, xkd runs against it, TAP.
 
 Environment: XKD (the binary), XKD_KERNEL (an unpacked kernel package's root; by
-default tools/kernels get 6.1-cloud), XKD_SEED (a number: repeats a random choice).
+default tools/kernels get 6.1-cloud), XKD_SEED (a number: repeats a random choice),
+XKD_SMP (how many CPUs a guest has where its test does not say: 2).
 """
 import importlib
 import json
@@ -19,6 +20,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.append(os.path.join(TOP, "tests/peers"))
+SMP = int(os.environ.get("XKD_SMP", "2"))
 
 
 # A test that is told to end still ends its guest: with-blocks run for this.
@@ -171,7 +173,7 @@ class Guest:
         """Boots; "" or what went wrong."""
         self.dir = tempfile.mkdtemp(prefix="xkd-live.")
         p = subprocess.Popen([os.path.join(HERE, "boot"), "--kernel", self.kernel, "--dir", self.dir,
-                              *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              "--smp", str(SMP), *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                              text=True)
         try:
             _, errors = p.communicate(timeout=300)

@@ -1,23 +1,22 @@
 #!/usr/bin/env python3
 """Breakpoints in code that the kernel patches while they are in: ftrace's places, static keys. None is lost,
 nothing is put back that the kernel changed, and the text in memory is afterwards byte by byte that of a
-guest which no debugger ever saw. XKD_SMP: how many CPUs (2)."""
+guest which no debugger ever saw."""
 import os
 import re
 import signal
 import subprocess
 import time
 
-from rig import Guest, Tap, answers, mark, xkd
+from rig import SMP, Guest, Tap, answers, mark, xkd
 from stub import Stub
 
 xkd()
 tap = Tap()
-SMP = int(os.environ.get("XKD_SMP", "2"))
 SYSCALL = "__x64_sys_sched_get_priority_max"  # what calls.c calls
 TRACE = "/sys/kernel/tracing"
 KEY = "/proc/sys/kernel/sched_schedstats"
-BOOT = ("--smp", str(SMP), "--append", "nokaslr xkd.novm")
+BOOT = ("--append", "nokaslr xkd.novm")
 
 
 def ranges(g):
