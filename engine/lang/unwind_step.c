@@ -56,7 +56,7 @@ static enum xkd_rc stack_word(const struct xkd_ctx *ctx, uint64_t addr, uint64_t
 {
 	enum xkd_rc rc = xkd_ctx_read_u(ctx, addr, 8, v, err);
 
-	return rc ? xkd_err_prepend(err, rc, "the stack") : XKD_OK;
+	return rc ? xkd_err_prepend(err, rc, "reading the stack") : XKD_OK;
 }
 
 /* The value of ORC's base register plus offset; *indirect when it points at the saved one. */
