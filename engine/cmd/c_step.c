@@ -43,6 +43,8 @@ static bool reached(const struct walk *w)
 
 	if (!next_insn(w->s, &in, &pc))
 		return true; /* nothing more can be told: the person decides */
+	if (w->until > UNTIL_ADDR && xkd_sym_in_thunk(w->s->t, pc))
+		return false; /* the call or jump that led here goes on */
 	switch (w->until) {
 	case UNTIL_ADDR:
 		return pc == w->addr;

@@ -34,6 +34,9 @@ struct xkd_module *xkd_builtin_in(struct xkd_target *t, const char *mod);
 bool xkd_builtin_has(struct xkd_target *t, struct xkd_module *k, const char *mod, const char *name,
 		     uint64_t iaddr, bool code);
 
+/* Is addr in a thunk through which calls and jumps lead to where a register says (gcc's
+ * -mindirect-branch, __x86_indirect_thunk_rax)? Its own call and return are parts of that one branch. */
+bool xkd_sym_in_thunk(struct xkd_target *t, uint64_t addr);
 /* "kvm!kvm_io_bus_write+0x12"; the bare address when nothing is near (64 KiB). Appends. */
 void xkd_sym_format(struct xkd_target *t, uint64_t addr, struct xkd_buf *out);
 /* For call sites: pc - 1 is looked up, pc's offset is shown. */

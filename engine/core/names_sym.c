@@ -101,6 +101,13 @@ enum xkd_rc xkd_sym_at(struct xkd_target *t, uint64_t addr, struct xkd_symref *s
 	return XKD_OK;
 }
 
+bool xkd_sym_in_thunk(struct xkd_target *t, uint64_t addr)
+{
+	struct xkd_symref sym;
+
+	return !xkd_sym_at(t, addr, &sym, NULL) && strstr(sym.name, "indirect_thunk");
+}
+
 void xkd_sym_format(struct xkd_target *t, uint64_t addr, struct xkd_buf *out)
 {
 	struct xkd_symref s;

@@ -98,14 +98,6 @@ static bool own_entry(const struct xkd_ctx *ctx, uint64_t *entry)
 	return true;
 }
 
-/* A thunk calls what a register holds. */
-static bool is_thunk(struct xkd_target *t, uint64_t addr)
-{
-	struct xkd_symref sym;
-
-	return !xkd_sym_at(t, addr, &sym, NULL) && strstr(sym.name, "indirect_thunk");
-}
-
 /* Was it this function that was called, and not another one that went on here by a jump? *by_jump: then
  * it was that one; 0 where it is not known. */
 static bool proved(struct xkd_caller *c, const struct xkd_ctx *ctx, uint64_t entry,
@@ -124,7 +116,7 @@ static bool proved(struct xkd_caller *c, const struct xkd_ctx *ctx, uint64_t ent
 	    xkd_loc_number(&c->env, c->call.target, c->call.target_len, false, &at, why) &&
 	    (uint64_t)at.v == entry)
 		return true;
-	if (direct && !is_thunk(ctx->t, target)) {
+	if (direct && !xkd_sym_in_thunk(ctx->t, target)) {
 		*by_jump = through_jumps(ctx, target);
 		xkd_sym_format(ctx->t, target, &name);
 		no(c, "at entry: came by a tail call from %.70s", name.s);

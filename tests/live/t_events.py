@@ -43,7 +43,7 @@ def modules(g):
            "and its refusal is seen, and that it goes", "".join(a[3:7]))
     # The loop's last insmod outlives it: static calls by the hundred are patched before init refuses.
     left = g.ask("n=0; while grep -q ^kvm_intel /proc/modules && [ $n -lt 50 ]; do sleep 1; n=$((n + 1)); done; "
-                 "grep ^kvm_intel /proc/modules", 90)
+                 "grep ^kvm_intel /proc/modules && for p in $(pidof insmod); do cat /proc/$p/stack; done", 90)
     tap.ok(not left and g.goes_on(10), "the guest goes on", left)
 
 
