@@ -127,10 +127,10 @@ def tracer(g):
     tap.ok(on.strip() == "nop" and g.goes_on(10), "the guest goes on, its tracer off", on)
 
     # What the tracer puts there is seen through a breakpoint, and stays.
-    status, out = g.xkd(mark([f"u {SYSCALL} L1", f"bp {SYSCALL}", f"u {SYSCALL} L1"]))
+    status, out = g.xkd(mark([f"u {SYSCALL} L2", f"bp {SYSCALL}", f"u {SYSCALL} L2"]))
     nop = answers(out, 3)
     g.ask(f"echo function >{TRACE}/current_tracer")
-    bl, out, _ = session(g, [f"bp {SYSCALL} 0n1000000", f"u {SYSCALL} L1", "g"], lambda: g.ask("/calls 20"))
+    bl, out, _ = session(g, [f"bp {SYSCALL} 0n1000000", f"u {SYSCALL} L2", "g"], lambda: g.ask("/calls 20"))
     tap.ok(re.search("0f1f440000|6666666690", nop[2]) and re.search(r" e8[0-9a-f]{8} +call", out), "a traced place is seen as it is", nop[2] + out)
     tap.equal(counts(bl), [20 * SMP], "and hit") or tap.note(out[-600:])
     g.ask(f"echo nop >{TRACE}/current_tracer; echo >{TRACE}/set_ftrace_filter")

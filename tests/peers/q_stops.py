@@ -328,6 +328,7 @@ def ask(g, r, stops=30, cpus=2, seconds=0):
         judge.stacks.unlike(f"only {done} stops of {stops} were hit in {tries} tries")
     g.qmp("cont")  # a stop that nothing hit leaves it halted
     if not g.goes_on(60):
-        judge.stacks.unlike("the guest does not go on after the last stop")
+        status = g.status()  # before xkd halts it
+        judge.stacks.unlike(f"the guest does not go on after the last stop: {status}\n{g.xkd('~*k')[1][:3000]}")
     judge.stacks.counts["seconds"] = round(time.monotonic() - begin)
     return [t for t in (judge.stacks, judge.values, judge.tasks, judge.task_values) if t.asked or t.unable]
