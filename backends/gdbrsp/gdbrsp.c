@@ -16,6 +16,7 @@ static void destroy(struct xkd_rsp *r)
 	xkd_pkt_fini(&r->in);
 	xkd_buf_fini(&r->out);
 	xkd_buf_fini(&r->reply);
+	xkd_vec_fini(&r->moved);
 	xkd_vec_fini(&r->bps);
 	free(r->uri);
 	free(r->last_run);

@@ -139,7 +139,9 @@ enum xkd_rc xkd_rsp_pass(struct xkd_backend *be, uint64_t cpu_id, const size_t *
 		return xkd_err_set(err, XKD_BADDATA, "%s refuses to set a register", r->link.peer);
 	}
 	rc = xkd_rsp_start(r, "vCont;c", 7, err);
-	if (rc == XKD_OK)
+	if (rc == XKD_OK) {
 		r->stepping = false;
+		xkd_vec_reset(&r->moved);
+	}
 	return rc;
 }

@@ -332,5 +332,6 @@ enum xkd_rc xkd_rsp_reg_set(struct xkd_backend *be, uint64_t cpu_id, size_t inde
 				   r->descs[index].name, r->link.peer);
 	xkd_hex_encode(hex, val, r->descs[index].bytes);
 	rc = write_reg(r, cpu_id, index, hex, err);
+	xkd_rsp_moved(r, cpu_id, index, val);
 	return rc == XKD_OK ? rc : xkd_err_prepend(err, rc, "writing %s", r->descs[index].name);
 }

@@ -43,6 +43,10 @@ struct xkd_rsp_bp {
 	unsigned size;
 };
 
+struct xkd_rsp_moved {
+	uint64_t id, pc;
+};
+
 /* A register of the layout: where the stub keeps it. */
 enum xkd_rsp_reg_from { XKD_RSP_REG_G, XKD_RSP_REG_MONITOR };
 struct xkd_rsp_reg {
@@ -124,6 +128,9 @@ struct xkd_rsp {
 	char *last_run; /* the resume packet, should it come back as damaged; NULL: none yet */
 	struct xkd_event events[XKD_RSP_EVENTS];
 	size_t ev_head, ev_n;
+
+	/* CPUs whose rip was written and that have not run since, where that matters: kvm.c */
+	XKD_VEC(struct xkd_rsp_moved) moved;
 
 	XKD_VEC(struct xkd_rsp_bp) bps;
 	bool bps_gone; /* a software one was taken out since the target last ran */
@@ -260,6 +267,17 @@ void xkd_rsp_event_push(struct xkd_rsp *r, const struct xkd_event *ev);
 void xkd_rsp_event_output(struct xkd_rsp *r, const char *body, size_t len);
 /* Halts and waits for the stop; for leaving. */
 enum xkd_rc xkd_rsp_halt_wait(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
+
+/* kvm.c: steps of a CPU whose rip was written. */
+void xkd_rsp_moved(struct xkd_rsp *r, uint64_t id, size_t index, const uint8_t *val);
+/* Before a step of t. *ev: where the CPU stopped instead of at its rip, kind NONE: it is there. */
+enum xkd_rc xkd_rsp_enter(struct xkd_rsp *r, const struct xkd_rsp_thread *t, struct xkd_event *ev,
+			  struct xkd_err *err) XKD_MUST;
+/* After a resume. */
+void xkd_rsp_entered(struct xkd_rsp *r, const struct xkd_resume *res);
+/* run.c: the event of a target that was just resumed. */
+enum xkd_rc xkd_rsp_wait_stop(struct xkd_rsp *r, struct xkd_event *ev,
+			      struct xkd_err *err) XKD_MUST;
 
 /* bp.c */
 enum xkd_rc xkd_rsp_bp_add(struct xkd_backend *be, enum xkd_bp_kind kind, uint64_t addr,

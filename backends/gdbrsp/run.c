@@ -326,6 +326,18 @@ enum xkd_rc xkd_rsp_resume(struct xkd_backend *be, const struct xkd_resume *res,
 		rc = mask_irqs(r, res->mask_irqs, err);
 	if (rc != XKD_OK)
 		return rc;
+	if (step && t && r->moved.n) {
+		struct xkd_event ev;
+
+		rc = xkd_rsp_enter(r, t, &ev, err);
+		if (rc != XKD_OK)
+			return rc;
+		if (ev.kind != XKD_EV_NONE) {
+			xkd_rsp_event_push(r, &ev);
+			return XKD_OK;
+		}
+		t = xkd_rsp_thread(r, res->cpu_id);
+	}
 	xkd_buf_init(&b);
 	rc = r->vcont && (r->vcont_step || !step) ? vcont(r, res, t, &b, err)
 						  : bare(r, res, t, &b, err);
@@ -335,6 +347,7 @@ enum xkd_rc xkd_rsp_resume(struct xkd_backend *be, const struct xkd_resume *res,
 	if (rc == XKD_OK) {
 		r->stepping = step;
 		r->step_id = res->cpu_id;
+		xkd_rsp_entered(r, res);
 	}
 	return rc;
 }
@@ -347,6 +360,18 @@ enum xkd_rc xkd_rsp_halt(struct xkd_backend *be, struct xkd_err *err)
 		return XKD_OK;
 	r->halt_sent = true;
 	return xkd_rsp_interrupt(r, err);
+}
+
+enum xkd_rc xkd_rsp_wait_stop(struct xkd_rsp *r, struct xkd_event *ev, struct xkd_err *err)
+{
+	enum xkd_rc rc = XKD_OK;
+
+	while (rc == XKD_OK && r->running) {
+		rc = xkd_rsp_next(r, r->timeout_ms, err);
+		if (rc == XKD_OK)
+			(void)parse_event(r, ev);
+	}
+	return rc;
 }
 
 enum xkd_rc xkd_rsp_halt_wait(struct xkd_rsp *r, struct xkd_err *err)

@@ -8,6 +8,7 @@
 #include "engine/run/watch.h"
 #include <string.h>
 
+#define INSN_MAX 15 /* bytes of an instruction */
 #define TRIES 64 /* interrupts (or other CPUs' hits) before one instruction */
 
 /* The CPU before the step. */
@@ -122,6 +123,11 @@ static enum xkd_rc attempt(struct xkd_run *r, const struct before *b, bool *done
 		stop->cpu = r->t->stop_cpu;
 		return XKD_OK;
 	}
+	if (r->t->stop_cpu == r->cpu && ev.reason == XKD_STOP_USER && !r->asked && look(r, &now) &&
+	    now.pc - b->pc > INSN_MAX)
+		return xkd_err_set(
+			err, XKD_TIMEOUT,
+			"the step did not end: the CPU ran on and was halted where it is now");
 	if (r->t->stop_cpu == r->cpu)
 		return XKD_OK;
 	/* Another CPU's, which ran meanwhile: shown, or passed by. */

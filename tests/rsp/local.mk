@@ -29,6 +29,7 @@ EXTRA_DIST += \
 	tests/rsp/hang.rsp \
 	tests/rsp/kgdb.rsp \
 	tests/rsp/kgdb-leave.rsp \
+	tests/rsp/kvm-step.rsp \
 	tests/rsp/late.rsp \
 	tests/rsp/late-queue.rsp \
 	tests/rsp/leave-halted.rsp \

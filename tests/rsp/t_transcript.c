@@ -60,6 +60,31 @@ static enum xkd_rc add(struct peer *p, enum xkd_bp_kind kind, uint64_t addr, uns
 	return xkd_gdbrsp_ops.bp_add(p->be, kind, addr, size, &p->err);
 }
 
+static void check_kvm_step(struct peer *p)
+{
+	const uint64_t pc = 0xffffffff81000020;
+	struct xkd_event ev;
+
+	ok(set_reg(p, "rip", pc) == XKD_OK && step(p, 0, XKD_ACT_HOLD, true) == XKD_OK,
+	   "rip is written, then a step");
+	ev = next_event(p);
+	ok(ev.reason == XKD_STOP_STEP && ev.has_cpu && ev.cpu_id == 1, "it ends");
+	ok(step(p, 0, XKD_ACT_HOLD, true) == XKD_OK && next_event(p).reason == XKD_STOP_STEP,
+	   "another");
+	ok(set_reg(p, "rip", pc) == XKD_OK && step(p, 0, XKD_ACT_HOLD, true) == XKD_OK &&
+		   next_event(p).reason == XKD_STOP_STEP,
+	   "without a breakpoint register");
+	ok(set_reg(p, "rip", pc) == XKD_OK && step(p, 0, XKD_ACT_HOLD, true) == XKD_OK &&
+		   next_event(p).reason == XKD_STOP_STEP,
+	   "one that comes elsewhere");
+	ok(set_reg(p, "rip", pc) == XKD_OK && go(p) == XKD_OK &&
+		   next_event(p).kind == XKD_EV_STOPPED &&
+		   step(p, 0, XKD_ACT_HOLD, true) == XKD_OK &&
+		   next_event(p).reason == XKD_STOP_STEP,
+	   "rip is written, then on, then a step");
+	leave(p, false);
+}
+
 static void check_plain(struct peer *p)
 {
 	struct xkd_regblob *b = xkd_calloc(1, sizeof(*b));
@@ -576,6 +601,7 @@ static const struct {
 	void (*check)(struct peer *p);
 } scripts[] = {
 	{ "qemu72", XKD_OK, 0, check_qemu72 },
+	{ "kvm-step", XKD_OK, 0, check_kvm_step },
 	{ "plain", XKD_OK, 0, check_plain },
 	{ "kgdb", XKD_OK, 0, check_kgdb },
 	{ "kgdb-leave", XKD_OK, 0, check_kgdb_leave },
