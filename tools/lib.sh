@@ -11,6 +11,8 @@ check_packages=(liblzma-dev libzstd-dev dwz xz-utils zstd binutils python3)
 live_packages=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd libc6-dev python3
 	gdbserver binutils)
 peer_packages=(gdb binutils 'pahole|dwarves' debuginfod 'libdebuginfod1|libdebuginfod1t64')
+# For tests/live/t_inner_vmx alone.
+bochs_packages=(bochs bochs-term bochsbios vgabios xorriso isolinux syslinux-common)
 # What reads a dump of a guest, for tools/peers.
 dump_packages=(python3-drgn crash)
 

@@ -149,6 +149,7 @@ def module_debug(kernel, name):
 
 class Guest:
     """A booted guest; ends with the with-block."""
+    booter, patience, smp = "boot", 300, ("--smp", str(SMP))
 
     def __init__(self, *options, kernel=None):
         self.kernel = kernel or kernel_dir()
@@ -166,17 +167,18 @@ class Guest:
             print("Bail out! the guest did not boot")
             print(errors, file=sys.stderr)
             sys.exit(1)
-        self.target = open(os.path.join(self.dir, "target")).read().strip()
+        target = os.path.join(self.dir, "target")
+        self.target = open(target).read().strip() if os.path.exists(target) else None
         return self
 
     def boot(self):
         """Boots; "" or what went wrong."""
         self.dir = tempfile.mkdtemp(prefix="xkd-live.")
-        p = subprocess.Popen([os.path.join(HERE, "boot"), "--kernel", self.kernel, "--dir", self.dir,
-                              "--smp", str(SMP), *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        p = subprocess.Popen([os.path.join(HERE, self.booter), "--kernel", self.kernel, "--dir", self.dir,
+                              *self.smp, *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                              text=True)
         try:
-            _, errors = p.communicate(timeout=300)
+            _, errors = p.communicate(timeout=self.patience)
         except BaseException:
             # By its own trap boot takes along what it has started.
             p.terminate()

@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 import time
 
-from rig import HERE, Guest, Tap, answers, kernel_dir, kernel_file, mark, need_tools, skip_all, vmlinux, xkd
+from inner import Inner, offset
+from rig import HERE, Guest, Tap, answers, kernel_dir, kernel_file, mark, need_tools, skip_all, xkd
 
 xkd()
 need_tools("nm")
@@ -21,73 +22,13 @@ if not config or "CONFIG_KVM_AMD=" not in open(config).read():
     skip_all("this kernel has no KVM for the processor that QEMU emulates")
 
 
-def offset(name):
-    """How far behind _text a symbol lies, by the file."""
-    out = subprocess.run(["nm", vmlinux(kernel)], stdout=subprocess.PIPE, text=True, check=True).stdout
-    at = {m[2]: int(m[1], 16) for m in re.finditer(r"^([0-9a-f]+) [Tt] (_text|%s)$" % name, out, re.M)}
-    return at[name] - at["_text"]
-
-
-class Inner:
-    def __init__(self, g, where):
-        self.g, self.where = g, where
-        g.ask("(setsid /inner -smp 2 -append 'console=ttyS0 panic=-1 xkd.novm' >/dev/null 2>&1 &)")
-        end = time.monotonic() + 150
-        while not self.ticks() and time.monotonic() < end:
-            time.sleep(1)
-
-    def ticks(self):
-        return int(self.g.ask("grep -c '^xkd-tick' /tmp/inner.log 2>/dev/null") or 0)
-
-    def goes_on(self, within=10):
-        before, end = self.ticks(), time.monotonic() + within
-        while time.monotonic() < end:
-            if self.ticks() > before:
-                return True
-            time.sleep(0.3)
-        return False
-
-    def base(self):
-        """Where its kernel lies in its physical memory, by its own word."""
-        text = self.g.ask("cat /tmp/inner.log")
-        return int(re.search(r"^\s*([0-9a-f]+)-[0-9a-f]+ : Kernel code", text, re.M)[1], 16)
-
-    @staticmethod
-    def monitor(line):
-        return f"(echo '{line}'; sleep 1) | nc 127.0.0.1 4444; echo"
-
-    def bytes(self, text):
-        """The bytes in the monitor's answer to xp."""
-        m = re.search(r"^[0-9a-f]+: ((?:0x[0-9a-f]{2} ?)+)", text.replace("\r", ""), re.M)
-        return [int(b, 16) for b in m[1].split()] if m else None
-
-    def memory(self, pa):
-        return self.bytes(self.g.ask(self.monitor(f"xp /4bx {pa:#x}")))
-
-    def argv(self, *args):
-        return [xkd(), "-k", f"gdb:{self.where}/inner.sock", "-y", kernel, *args]
-
-    def xkd(self, lines, timeout=200):
-        path = os.path.join(self.where, "script.xkd")
-        with open(path, "w") as f:
-            f.write("\n".join(lines) + "\n")
-        p = subprocess.run(self.argv("-f", path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=timeout, text=True, errors="replace")
-        return p.returncode, p.stdout
-
-
-def shell(g, command):
-    """An xkd command that runs another one in the outer guest."""
-    return f'.shell {HERE}/ask --timeout 60 {g.dir} "{command}"'
-
-
-def session(g, inner, pa):
-    xp = shell(g, inner.monitor(f"xp /4bx {pa:#x}"))
+def session(inner, pa):
+    xp = inner.shell(f"xp /4bx {pa:#x}")
     before = inner.memory(pa)
     tap.ok(before and before[0] != 0xcc, "the function's first byte, by the inner QEMU", before)
     status, out = inner.xkd(mark([
-        "~", "k", "r rip", shell(g, inner.monitor("info registers")), "bp lk!panic", xp, "db lk!panic L4",
-        "bc *", xp, "t", "r rip", shell(g, inner.monitor("info registers")), "bp lk!panic", xp]))
+        "~", "k", "r rip", inner.shell("info registers"), "bp lk!panic", xp, "db lk!panic L4",
+        "bc *", xp, "t", "r rip", inner.shell("info registers"), "bp lk!panic", xp]))
     a = answers(out, 14)
     tap.equal(status, 0, "xkd ends with 0") or tap.note(out)
     tap.equal(len(re.findall(r"^[* ] +\d+  \w+ ", a[0], re.M)), 2, "two CPUs")
@@ -118,7 +59,7 @@ def interrupted(inner, pa, before):
     tap.ok(inner.goes_on() and inner.memory(pa) == before, "and left as it was")
 
 
-def killed(g, inner, pa, before):
+def killed(inner, pa, before):
     p = subprocess.Popen(inner.argv("-c", "bp lk!panic; .echo READY; .sleep 0n60000"), stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in p.stdout:
@@ -140,12 +81,12 @@ try:
                "--qemu", "-chardev", "--qemu", f"socket,id=inner,path={where}/inner.sock,server=on,wait=off",
                "--qemu", "-device", "--qemu", "isa-serial,chardev=inner,iobase=0x3e8,irq=5,index=2") as guest:
         os.unlink(more)
-        it = Inner(guest, where)
-        if tap.ok(it.ticks(), "the inner guest runs", guest.ask("cat /tmp/inner.err; tail -n 20 /tmp/inner.log")):
-            at = it.base() + offset("panic")
-            was = session(guest, it, at)
+        it = Inner(guest, where, "/inner -smp 2 -append 'console=ttyS0 panic=-1 xkd.novm'")
+        if tap.ok(it.ticks(), "the inner guest runs", it.last_words()):
+            at = it.base() + offset(kernel, "panic")
+            was = session(it, at)
             interrupted(it, at, was)
-            killed(guest, it, at, was)
+            killed(it, at, was)
 finally:
     shutil.rmtree(where, ignore_errors=True)
 tap.done()

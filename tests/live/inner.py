@@ -1,0 +1,71 @@
+"""A guest that QEMU runs by KVM inside the test guest (mkinner): asked through the outer guest's shell,
+debugged through the outer guest's third serial line."""
+import os
+import re
+import subprocess
+import time
+
+from rig import HERE, vmlinux, xkd
+
+
+def offset(kernel, name):
+    """How far behind _text a symbol lies, by the file."""
+    out = subprocess.run(["nm", vmlinux(kernel)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    at = {m[2]: int(m[1], 16) for m in re.finditer(r"^([0-9a-f]+) [Tt] (_text|%s)$" % name, out, re.M)}
+    return at[name] - at["_text"]
+
+
+class Inner:
+    def __init__(self, g, where, start, timeout=150):
+        """START: what runs it, a line for the outer guest's shell. WHERE: holds inner.sock, its stub's line."""
+        self.g, self.where = g, where
+        g.ask(f"(setsid {start} >/dev/null 2>&1 &)")
+        end = time.monotonic() + timeout
+        while not self.ticks() and time.monotonic() < end:
+            time.sleep(1)
+
+    def ticks(self):
+        return int(self.g.ask("grep -c '^xkd-tick' /tmp/inner.log 2>/dev/null") or 0)
+
+    def goes_on(self, within=10):
+        before, end = self.ticks(), time.monotonic() + within
+        while time.monotonic() < end:
+            if self.ticks() > before:
+                return True
+            time.sleep(0.3)
+        return False
+
+    def last_words(self):
+        return self.g.ask("cat /tmp/inner.err; tail -n 20 /tmp/inner.log")
+
+    def base(self):
+        """Where its kernel lies in its physical memory, by its own word."""
+        text = self.g.ask("cat /tmp/inner.log")
+        return int(re.search(r"^\s*([0-9a-f]+)-[0-9a-f]+ : Kernel code", text, re.M)[1], 16)
+
+    @staticmethod
+    def monitor(line):
+        return f"(echo '{line}'; sleep 1) | nc 127.0.0.1 4444; echo"
+
+    def bytes(self, text):
+        """The bytes in the monitor's answer to xp."""
+        m = re.search(r"^[0-9a-f]+: ((?:0x[0-9a-f]{2} ?)+)", text.replace("\r", ""), re.M)
+        return [int(b, 16) for b in m[1].split()] if m else None
+
+    def memory(self, pa):
+        return self.bytes(self.g.ask(self.monitor(f"xp /4bx {pa:#x}")))
+
+    def shell(self, line):
+        """An xkd command that runs a monitor's command."""
+        return f'.shell {HERE}/ask --timeout 60 {self.g.dir} "{self.monitor(line)}"'
+
+    def argv(self, *args):
+        return [xkd(), "-k", f"gdb:{self.where}/inner.sock", "-y", self.g.kernel, *args]
+
+    def xkd(self, lines, timeout=200):
+        path = os.path.join(self.where, "script.xkd")
+        with open(path, "w") as f:
+            f.write("\n".join(lines) + "\n")
+        p = subprocess.run(self.argv("-f", path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=timeout, text=True, errors="replace")
+        return p.returncode, p.stdout
