@@ -30,7 +30,7 @@ WAIT = 900  # s for a script, on a machine that has other work
 
 
 class Bochs(Guest):
-    booter, patience = "bochs-boot", 1000
+    booter, patience, smp = "bochs-boot", 1000, ()
 
 
 class Code:
