@@ -129,7 +129,7 @@ struct xkd_rsp {
 	struct xkd_event events[XKD_RSP_EVENTS];
 	size_t ev_head, ev_n;
 
-	/* CPUs whose rip was written and that have not run since, where that matters: kvm.c */
+	/* CPUs whose rip was written and that have not run since, where that matters: kvmstep.c */
 	XKD_VEC(struct xkd_rsp_moved) moved;
 
 	XKD_VEC(struct xkd_rsp_bp) bps;
@@ -268,7 +268,7 @@ void xkd_rsp_event_output(struct xkd_rsp *r, const char *body, size_t len);
 /* Halts and waits for the stop; for leaving. */
 enum xkd_rc xkd_rsp_halt_wait(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
 
-/* kvm.c: steps of a CPU whose rip was written. */
+/* kvmstep.c: steps of a CPU whose rip was written. */
 void xkd_rsp_moved(struct xkd_rsp *r, uint64_t id, size_t index, const uint8_t *val);
 /* Before a step of t. *ev: where the CPU stopped instead of at its rip, kind NONE: it is there. */
 enum xkd_rc xkd_rsp_enter(struct xkd_rsp *r, const struct xkd_rsp_thread *t, struct xkd_event *ev,
