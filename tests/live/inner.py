@@ -8,11 +8,27 @@ import time
 from rig import HERE, vmlinux, xkd
 
 
-def offset(kernel, name):
-    """How far behind _text a symbol lies, by the file."""
-    out = subprocess.run(["nm", vmlinux(kernel)], stdout=subprocess.PIPE, text=True, check=True).stdout
-    at = {m[2]: int(m[1], 16) for m in re.finditer(r"^([0-9a-f]+) [Tt] (_text|%s)$" % name, out, re.M)}
-    return at[name] - at["_text"]
+class Code:
+    """Places in a function of the kernel, as offsets, by nm and objdump: its first instructions behind the
+    call of ftrace (body), a call and what follows it. offset: how far behind _text the function lies."""
+
+    def __init__(self, kernel, name):
+        file = vmlinux(kernel)
+        nm = subprocess.run(["nm", file], stdout=subprocess.PIPE, text=True, check=True).stdout
+        at = {m[2]: int(m[1], 16) for m in re.finditer(r"^([0-9a-f]+) [Tt] (_text|%s)$" % name, nm, re.M)}
+        start = at[name]
+        out = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"--start-address={start:#x}",
+                              f"--stop-address={start + 0x100:#x}", file], stdout=subprocess.PIPE, text=True,
+                             check=True).stdout
+        insns = [(int(m[1], 16) - start, m[2]) for m in re.finditer(r"^([0-9a-f]{16}):\s+(.*)$", out, re.M)]
+        entry = next(i for i, (_, text) in enumerate(insns) if "__fentry__" in text)
+        call = next(i for i, (_, text) in enumerate(insns) if text.startswith("call") and i > entry)
+        self.name, self.offset = name, start - at["_text"]
+        self.body = [off for off, _ in insns[entry + 1:entry + 4]]
+        self.call, self.behind = insns[call][0], insns[call + 1][0]
+
+    def at(self, off):
+        return f"lk!{self.name}+{off:x}"
 
 
 class Inner:

@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 import time
 
-from inner import Inner, offset
-from rig import HERE, Guest, Tap, answers, kernel_dir, kernel_file, mark, need_tools, skip_all, vmlinux, xkd
+from inner import Code, Inner
+from rig import HERE, Guest, Tap, answers, kernel_dir, kernel_file, mark, need_tools, skip_all, xkd
 
 xkd()
 need_tools("nm", "objdump")
@@ -31,27 +31,6 @@ WAIT = 900  # s for a script, on a machine that has other work
 
 class Bochs(Guest):
     booter, patience, smp = "bochs-boot", 1000, ()
-
-
-class Code:
-    """Places in a function, as offsets, by objdump: behind the call of ftrace, and a call."""
-
-    def __init__(self, name):
-        file = vmlinux(kernel)
-        nm = subprocess.run(["nm", file], stdout=subprocess.PIPE, text=True, check=True).stdout
-        start = int(re.search(r"^([0-9a-f]+) [Tt] %s$" % name, nm, re.M)[1], 16)
-        out = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"--start-address={start:#x}",
-                              f"--stop-address={start + 0x100:#x}", file], stdout=subprocess.PIPE, text=True,
-                             check=True).stdout
-        insns = [(int(m[1], 16) - start, m[2]) for m in re.finditer(r"^([0-9a-f]{16}):\s+(.*)$", out, re.M)]
-        entry = next(i for i, (_, text) in enumerate(insns) if "__fentry__" in text)
-        call = next(i for i, (_, text) in enumerate(insns) if text.startswith("call") and i > entry)
-        self.name = name
-        self.body = [at for at, _ in insns[entry + 1:entry + 4]]
-        self.call, self.behind = insns[call][0], insns[call + 1][0]
-
-    def at(self, off):
-        return f"lk!{self.name}+{off:#x}".replace("0x", "")
 
 
 def rip(text):
@@ -146,8 +125,8 @@ try:
                    "'console=ttyS0 quiet panic=-1 tsc=reliable mitigations=off xkd.novm xkd.brief'", 1500)
         if tap.ok(it.ticks(), "the inner guest runs", it.last_words()):
             tap.note(f"after {time.monotonic() - began:.0f} s")
-            c = Code(FUNCTION)
-            at = it.base() + offset(kernel, FUNCTION) + c.body[0]
+            c = Code(kernel, FUNCTION)
+            at = it.base() + c.offset + c.body[0]
             was = hits(it, at, c)
             filters(it, c)
             killed(it, at, was, c)
