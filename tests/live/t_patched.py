@@ -161,9 +161,11 @@ def static_key(g, where):
 def in_memory(g, sites):
     """Where software breakpoints are written into memory, places that the kernel patches take hardware
     ones, and others do not."""
+    status, out = g.xkd(f"u {SYSCALL} L1")
+    ftraced = f"{SYSCALL}+4" if "endbr64" in out else SYSCALL
     said = b"kvm support: enabled\r\n".hex().encode()
     with Stub(g, {b"qRcmd," + b"info kvm".hex().encode(): [b"O" + said, b"OK"]}) as s:
-        status, out = g.xkd(mark([f"bp {sites[0]:x}", "bl", "bc *", f"bp {SYSCALL}", "bp do_exit+20", "bp do_exit+24",
+        status, out = g.xkd(mark([f"bp {sites[0]:x}", "bl", "bc *", f"bp {ftraced}", "bp do_exit+20", "bp do_exit+24",
                                   f"bp {sites[1]:x}", f"bp {sites[2]:x}", "bl", f"bp {sites[-1]:x}", f"bp {sites[-2]:x}",
                                   "bl"]))
     a = answers(out, 12)

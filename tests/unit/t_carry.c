@@ -38,6 +38,7 @@ static bool read_area(void *arg, uint64_t addr, void *buf, size_t len)
 static void from_user(const struct user_regs_struct *u, struct xkd_regs *r)
 {
 	memset(r, 0, sizeof(*r));
+	xkd_reg_put(r, X86R_CR4, 0);
 	xkd_reg_put(r, X86R_RAX, u->rax);
 	xkd_reg_put(r, X86R_RBX, u->rbx);
 	xkd_reg_put(r, X86R_RCX, u->rcx);
@@ -297,6 +298,16 @@ int main(void)
 	r.v[X86R_EFL] |= 0x100;
 	ok(!xkd_x86_carry(&r, (const uint8_t *)"\x90", 1, NULL, &c), "refused: under the trap flag");
 	r.v[X86R_EFL] = 2;
+	for (int how = 0; how < 3; how++) {
+		static const char *const hows[] = { "CR4 not known", "CET", "no CET" };
+
+		if (how)
+			xkd_reg_put(&r, X86R_CR4, how == 1 ? X86_CR4_CET : 0);
+		ok(xkd_x86_carry(&r, (const uint8_t *)"\xf3\x0f\x1e\xfa", 4, NULL, &c) == (how == 2) &&
+			   xkd_x86_carry(&r, (const uint8_t *)"\xe8\0\0\0\0", 5, NULL, &c) == (how == 2) &&
+			   xkd_x86_carry(&r, (const uint8_t *)"\x90", 1, NULL, &c),
+		   "%s: endbr64 and calls are the processor's own: %s", hows[how], how == 2 ? "no" : "yes");
+	}
 	r.known &= ~(1ULL << X86R_RSP);
 	ok(!xkd_x86_carry(&r, (const uint8_t *)"\x55", 1, NULL, &c), "refused: an unknown register");
 	if (!start()) {

@@ -485,6 +485,13 @@ static bool jump(struct at *a, unsigned bytes, bool yes, uint64_t *next)
 	return a->jumped = true;
 }
 
+/* May the processor hold calls, returns and endbr64 against state that no register here shows: a shadow
+ * stack, an indirect branch that waits for its endbr64 (SDM volume 1, 17)? Then they are its own to do. */
+static bool enforced(const struct at *a)
+{
+	return !xkd_reg_known(a->regs, X86R_CR4) || a->regs->v[X86R_CR4] & X86_CR4_CET;
+}
+
 static bool op_two_byte(struct at *a, uint64_t *next)
 {
 	uint8_t op;
@@ -494,7 +501,7 @@ static bool op_two_byte(struct at *a, uint64_t *next)
 		return false;
 	op = a->p[a->i++];
 	if (op == 0x1e && a->rep) { /* endbr64: f3 0f 1e fa */
-		return a->i < a->n && a->p[a->i++] == 0xfa;
+		return a->i < a->n && a->p[a->i++] == 0xfa && !enforced(a);
 	} else if (op == 0x1f) {
 		return !a->rep && modrm(a);
 	} else if (a->rep) {
@@ -536,6 +543,8 @@ static bool op_stack(struct at *a, uint8_t op, uint64_t *next)
 		put_reg(a, gpr[r], v);
 		return true;
 	}
+	if (enforced(a))
+		return false;
 	if (op == 0xe8)
 		return jump(a, 4, true, next) && push(a, a->regs->v[X86R_RIP] + a->i);
 	return a->jumped = pop(a, next); /* c3 */

@@ -26,6 +26,7 @@ _Static_assert(X86R_N <= XKD_NREGS, "known is a 64-bit mask");
 #define X86_CR4_PAE (1ULL << 5)
 #define X86_CR4_LA57 (1ULL << 12)
 #define X86_CR4_VMXE (1ULL << 13)
+#define X86_CR4_CET (1ULL << 23)
 #define X86_EFER_LMA (1ULL << 10)
 #define X86_EFER_SVME (1ULL << 12)
 #define X86_EFL_IF (1ULL << 9)
