@@ -308,6 +308,17 @@ int main(void)
 			   xkd_x86_carry(&r, (const uint8_t *)"\x90", 1, NULL, &c),
 		   "%s: endbr64 and calls are the processor's own: %s", hows[how], how == 2 ? "no" : "yes");
 	}
+	r.v[X86R_EFL] = 0x10002;
+	for (int how = 0; how < 2; how++) {
+		uint64_t fl = 0x10000;
+
+		if (xkd_x86_carry(&r, (const uint8_t *)(how ? "\x31\xc0" : "\x90"), how ? 2 : 1, NULL, &c))
+			for (size_t i = 0; i < c.nset; i++)
+				if (c.set[i].reg == X86R_EFL)
+					fl = c.set[i].val;
+		ok(!(fl & 0x10000), "RF is gone behind %s", how ? "xor" : "nop");
+	}
+	r.v[X86R_EFL] = 2;
 	r.known &= ~(1ULL << X86R_RSP);
 	ok(!xkd_x86_carry(&r, (const uint8_t *)"\x55", 1, NULL, &c), "refused: an unknown register");
 	if (!start()) {

@@ -290,7 +290,7 @@ static bool alu(struct at *a, enum alu op, unsigned size, uint64_t x, uint64_t y
 	default:
 		return false;
 	}
-	put_reg(a, X86R_EFL, (fl & ~FL_ARITH) | f | flags_szp(r, size));
+	put_reg(a, X86R_EFL, (fl & ~(FL_ARITH | FL_RF)) | f | flags_szp(r, size));
 	*v = r;
 	return true;
 }
@@ -605,6 +605,19 @@ static bool op_one_byte(struct at *a, uint8_t op, uint64_t *next)
 	}
 }
 
+/* A stop at a debug register leaves RF set, for the one instruction there: with it the next place that a
+ * debug register holds would be passed over (SDM volume 3, 17.3.1.1). */
+static void resume_flag_gone(struct at *a)
+{
+	uint64_t fl = a->regs->v[X86R_EFL];
+
+	for (size_t i = 0; i < a->out->nset; i++)
+		if (a->out->set[i].reg == X86R_EFL)
+			return;
+	if (fl & FL_RF)
+		put_reg(a, X86R_EFL, fl & ~FL_RF);
+}
+
 bool xkd_x86_carry(const struct xkd_regs *regs, const uint8_t *bytes, size_t n,
 		   const struct xkd_carry_mem *mem, struct xkd_carry *out)
 {
@@ -627,6 +640,7 @@ bool xkd_x86_carry(const struct xkd_regs *regs, const uint8_t *bytes, size_t n,
 	if (two ? !op_two_byte(&a, &next) : !op_one_byte(&a, op, &next))
 		return false;
 	put_reg(&a, X86R_RIP, a.jumped ? next : regs->v[X86R_RIP] + a.i);
+	resume_flag_gone(&a);
 	out->len = (uint8_t)a.i;
 	return true;
 }
