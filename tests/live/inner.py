@@ -5,7 +5,14 @@ import re
 import subprocess
 import time
 
-from rig import HERE, vmlinux, xkd
+from rig import HERE, kernel_file, skip_all, vmlinux, xkd
+
+
+def need_kvm(kernel, option, who):
+    """Ends the test where the kernel was built without KVM for the processor that WHO emulates."""
+    config = kernel_file(kernel, r"/config(-[^/]*)?$")
+    if not config or f"{option}=" not in open(config).read():
+        skip_all(f"this kernel has no KVM for the processor that {who} emulates")
 
 
 class Code:

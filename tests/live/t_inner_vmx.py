@@ -10,16 +10,14 @@ import subprocess
 import tempfile
 import time
 
-from inner import Code, Inner
-from rig import HERE, Guest, Tap, answers, kernel_dir, kernel_file, mark, need_tools, skip_all, xkd
+from inner import Code, Inner, need_kvm
+from rig import HERE, Guest, Tap, answers, kernel_dir, mark, need_tools, skip_all, xkd
 
 xkd()
 need_tools("nm", "objdump")
 tap = Tap()
 kernel = kernel_dir()
-config = kernel_file(kernel, r"/config(-[^/]*)?$")
-if not config or "CONFIG_KVM_INTEL=" not in open(config).read():
-    skip_all("this kernel has no KVM for the processor that Bochs emulates")
+need_kvm(kernel, "CONFIG_KVM_INTEL", "Bochs")
 if not shutil.which("bochs-bin") or not shutil.which("xorriso") or not os.path.exists("/usr/lib/ISOLINUX/isolinux.bin"):
     skip_all("no Bochs here: apt-get install --no-install-recommends bochs bochs-term bochsbios vgabios "
              "xorriso isolinux syslinux-common")
