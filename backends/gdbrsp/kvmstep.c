@@ -10,14 +10,6 @@
 
 #define RF (1ull << 16) /* of rflags: no breakpoint register for the next instruction */
 
-static int index_of(const struct xkd_rsp *r, const char *name)
-{
-	for (size_t i = 0; i < r->layout.n; i++)
-		if (!strcmp(r->descs[i].name, name) && r->regs[i].from == XKD_RSP_REG_G)
-			return (int)i;
-	return -1;
-}
-
 void xkd_rsp_moved(struct xkd_rsp *r, uint64_t id, size_t index, const uint8_t *val)
 {
 	struct xkd_rsp_moved m = { .id = id };
@@ -54,7 +46,7 @@ static enum xkd_rc look(struct xkd_rsp *r, uint64_t id, uint64_t *rip, uint64_t 
 {
 	struct xkd_regblob *b = xkd_calloc(1, sizeof(*b));
 	enum xkd_rc rc = xkd_rsp_regs_get(&r->be, id, XKD_RG_INT, b, err);
-	int pc = index_of(r, "rip"), fl = index_of(r, "eflags");
+	int pc = xkd_rsp_reg_named(r, "rip"), fl = xkd_rsp_reg_named(r, "eflags");
 
 	*rip = !rc && pc >= 0 ? xkd_get_le(b->bytes + r->descs[pc].off, 8) : 0;
 	*flags = !rc && fl >= 0 ? xkd_get_le(b->bytes + r->descs[fl].off, r->descs[fl].bytes) : 0;
@@ -68,7 +60,7 @@ static enum xkd_rc arm(struct xkd_rsp *r, uint64_t id, uint64_t pc, int *added, 
 	uint64_t rip, flags;
 	uint8_t val[8];
 	enum xkd_rc rc;
-	int at = index_of(r, "eflags");
+	int at = xkd_rsp_reg_named(r, "eflags");
 
 	*added = -1;
 	for (size_t i = 0; i < r->bps.n; i++)

@@ -10,15 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a register of eight bytes. */
 static bool index_of(const struct xkd_rsp *r, const char *name, size_t *index)
 {
-	for (size_t i = 0; i < r->layout.n; i++)
-		if (!strcmp(r->descs[i].name, name) && r->regs[i].from == XKD_RSP_REG_G &&
-		    r->descs[i].bytes == 8) {
-			*index = i;
-			return true;
-		}
-	return false;
+	int i = xkd_rsp_reg_named(r, name);
+
+	*index = i < 0 ? 0 : (size_t)i;
+	return i >= 0 && r->descs[i].bytes == 8;
 }
 
 /* A register's value in the answer to g just had. */

@@ -317,6 +317,14 @@ static enum xkd_rc write_reg(struct xkd_rsp *r, uint64_t cpu_id, size_t index, c
 	return rc;
 }
 
+int xkd_rsp_reg_named(const struct xkd_rsp *r, const char *name)
+{
+	for (size_t i = 0; i < r->layout.n; i++)
+		if (!strcmp(r->descs[i].name, name) && r->regs[i].from == XKD_RSP_REG_G)
+			return (int)i;
+	return -1;
+}
+
 enum xkd_rc xkd_rsp_reg_set(struct xkd_backend *be, uint64_t cpu_id, size_t index,
 			    const uint8_t *val, struct xkd_err *err)
 {

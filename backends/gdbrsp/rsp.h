@@ -227,6 +227,8 @@ enum xkd_rc xkd_rsp_layout_init(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST
 const struct xkd_reglayout *xkd_rsp_reglayout(struct xkd_backend *be);
 enum xkd_rc xkd_rsp_regs_get(struct xkd_backend *be, uint64_t cpu_id, unsigned groups,
 			     struct xkd_regblob *blob, struct xkd_err *err);
+/* Its index in the layout; -1: the answer to g has no register of that name. */
+int xkd_rsp_reg_named(const struct xkd_rsp *r, const char *name);
 enum xkd_rc xkd_rsp_reg_set(struct xkd_backend *be, uint64_t cpu_id, size_t index,
 			    const uint8_t *val, struct xkd_err *err);
 /* Fills the descriptor-table and debug registers from the text of HMP's `info registers`. */

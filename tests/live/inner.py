@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 
-from rig import HERE, kernel_file, skip_all, vmlinux, xkd
+from rig import HERE, grows, kernel_file, skip_all, vmlinux, xkd
 
 
 def need_kvm(kernel, option, who):
@@ -51,12 +51,7 @@ class Inner:
         return int(self.g.ask("grep -c '^xkd-tick' /tmp/inner.log 2>/dev/null") or 0)
 
     def goes_on(self, within=10):
-        before, end = self.ticks(), time.monotonic() + within
-        while time.monotonic() < end:
-            if self.ticks() > before:
-                return True
-            time.sleep(0.3)
-        return False
+        return grows(self.ticks, within, 0.3)
 
     def last_words(self):
         return self.g.ask("cat /tmp/inner.err; tail -n 20 /tmp/inner.log")

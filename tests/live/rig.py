@@ -147,6 +147,16 @@ def module_debug(kernel, name):
     return kernel_file(kernel, r"/usr/lib/debug/.*/%s\.ko(\.debug)?$" % name)
 
 
+def grows(count, within, pause=0.05):
+    """Does count() return more within so many seconds?"""
+    before, end = count(), time.monotonic() + within
+    while time.monotonic() < end:
+        if count() > before:
+            return True
+        time.sleep(pause)
+    return False
+
+
 class Guest:
     """A booted guest; ends with the with-block."""
     booter, patience, smp = "boot", 300, ("--smp", str(SMP))
@@ -215,12 +225,7 @@ class Guest:
 
     def goes_on(self, within=2.0):
         """True when a new tick comes within so many seconds."""
-        before, end = self.ticks(), time.monotonic() + within
-        while time.monotonic() < end:
-            if self.ticks() > before:
-                return True
-            time.sleep(0.05)
-        return False
+        return grows(self.ticks, within)
 
     def status(self):
         """QEMU's word for the run state: running, paused, prelaunch ..."""

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from rig import HERE, Tap, answers, mark, xkd
+from rig import HERE, Tap, answers, grows, mark, xkd
 
 xkd()
 tap = Tap()
@@ -60,12 +60,7 @@ class Program:
             return f.read().count("\n")
 
     def goes_on(self, within=5):
-        before, end = self.lines(), time.monotonic() + within
-        while time.monotonic() < end:
-            if self.lines() > before:
-                return True
-            time.sleep(0.05)
-        return False
+        return grows(self.lines, within)
 
     def base(self):
         """Where its file lies, by the kernel."""
