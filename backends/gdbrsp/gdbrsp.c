@@ -167,6 +167,10 @@ static enum xkd_rc leave(struct xkd_rsp *r, bool leave_running, struct xkd_err *
 	rc = tidy(r, err);
 	if (!leave_running || r->lost)
 		return rc;
+	if (r->stray_stop && !r->profile->shadow_cpus && rc == XKD_OK)
+		rc = xkd_rsp_take_ctrl_c(r, err);
+	if (r->ended || r->lost)
+		return rc;
 	/* kgdb at D forgets a breakpoint that another CPU may have hit too: that CPU would then come
 	 * to the debugger, and nobody is there. */
 	if (r->profile->shadow_cpus && r->bps_gone)

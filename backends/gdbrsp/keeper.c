@@ -4,6 +4,7 @@
  * answers fit, z for each that was noted, D. It allocates a table and nothing else, shares no
  * state with xkd but the connection, and never outlives its work by more than the time-outs below. */
 #include "backends/gdbrsp/keeper.h"
+#include "base/str.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,6 +22,8 @@
 #define SPEC 40
 #define ANSWER_MS 1500
 #define TRIES 3
+#define PACKETS 256 /* a program's output may come in many */
+#define SIG_INT 2 /* GDB's number */
 
 struct keep {
 	int line, stub;
@@ -55,13 +58,13 @@ static bool put(struct keep *k, const char *s, size_t n)
 }
 
 /* The body of the next packet, at most max - 1 bytes of it. 0 nothing came, -1 a NAK, 1 a packet. */
-static int answer(struct keep *k, char *body, size_t max)
+static int answer(struct keep *k, char *body, size_t max, int ms)
 {
 	size_t n = 0;
 	int c;
 
 	do {
-		c = next_byte(k, ANSWER_MS);
+		c = next_byte(k, ms);
 		if (c == '-')
 			return -1;
 	} while (c >= 0 && c != '$');
@@ -89,7 +92,7 @@ static bool ask(struct keep *k, const char *body, char *reply, size_t max)
 	for (int i = 0; i < TRIES; i++) {
 		if (!put(k, pkt, (size_t)n))
 			return false;
-		if (answer(k, reply, max) > 0)
+		if (answer(k, reply, max, ANSWER_MS) > 0)
 			return true;
 	}
 	return false;
@@ -98,6 +101,45 @@ static bool ask(struct keep *k, const char *body, char *reply, size_t max)
 static bool is_stop(const char *reply)
 {
 	return reply[0] == 'T' || reply[0] == 'S';
+}
+
+/* Reads until it is silent for so long. The signal of the last stop that was told, -1: none. */
+static int last_stop(struct keep *k, int ms)
+{
+	char body[16];
+	int got, sig = -1;
+
+	for (int i = 0; i < PACKETS && (got = answer(k, body, sizeof(body), ms)); i++)
+		if (got > 0 && is_stop(body))
+			sig = xkd_hex_digit(body[1]) << 4 | xkd_hex_digit(body[2]);
+	return sig;
+}
+
+/* Stops what runs. True: our Ctrl-C may have come to a target that stood already. GDB's own server
+ * hands it over later all the same, as a SIGINT that ends the program if nobody takes it. */
+static bool stop(struct keep *k)
+{
+	if (k->runs && !*k->runs) {
+		while (next_byte(k, 100) >= 0) /* the rest of an earlier answer */
+			;
+		return false;
+	}
+	if (last_stop(k, 20) >= 0) /* it has stopped by itself since */
+		return false;
+	(void)put(k, "\003", 1);
+	return last_stop(k, 100) != SIG_INT && !k->qemu;
+}
+
+/* The breakpoints are out: it runs until that Ctrl-C arrives, or until a second one does. */
+static void take_ctrl_c(struct keep *k)
+{
+	char reply[256];
+
+	(void)ask(k, "Hc-1", reply, sizeof(reply));
+	if (!put(k, "$c#63", 5) || last_stop(k, 300) >= 0)
+		return;
+	(void)put(k, "\003", 1);
+	(void)last_stop(k, 100);
 }
 
 /* What runs cannot be stopped; the breakpoints of what stands are taken out one by one: `?` and D would
@@ -122,16 +164,13 @@ static void rescue_kgdb(struct keep *k)
 static void rescue(struct keep *k)
 {
 	char body[SPEC + 8], reply[256];
+	bool owed;
 
 	if (k->kgdb) {
 		rescue_kgdb(k);
 		return;
 	}
-	/* it may have stopped since: then that is told already */
-	if ((!k->runs || *k->runs) && next_byte(k, 0) < 0)
-		(void)put(k, "\003", 1);
-	while (next_byte(k, 100) >= 0) /* the stop's reply, or the rest of an earlier answer */
-		;
+	owed = stop(k);
 	if (!k->noack)
 		(void)put(k, "+", 1);
 	/* A late stop reply may come before the answer to a question: ask until answers fit. QEMU's `?`
@@ -147,6 +186,8 @@ static void rescue(struct keep *k)
 		(void)ask(k, body, reply, sizeof(reply));
 	}
 	(void)ask(k, "Qqemu.PhyMemMode:0", reply, sizeof(reply));
+	if (owed)
+		take_ctrl_c(k);
 	if (!k->run_on)
 		return;
 	if (ask(k, "D", reply, sizeof(reply)) && reply[0] == 'E')

@@ -269,6 +269,10 @@ void xkd_rsp_event_push(struct xkd_rsp *r, const struct xkd_event *ev);
 void xkd_rsp_event_output(struct xkd_rsp *r, const char *body, size_t len);
 /* Halts and waits for the stop; for leaving. */
 enum xkd_rc xkd_rsp_halt_wait(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
+/* For a target that is to be let go after a Ctrl-C that crossed another stop (stray_stop), its breakpoints
+ * out: GDB's own server keeps it as a SIGINT, which would end the program after D. Lets it run until that
+ * arrives, or until another Ctrl-C. */
+enum xkd_rc xkd_rsp_take_ctrl_c(struct xkd_rsp *r, struct xkd_err *err) XKD_MUST;
 
 /* kvmstep.c: steps of a CPU whose rip was written. */
 void xkd_rsp_moved(struct xkd_rsp *r, uint64_t id, size_t index, const uint8_t *val);

@@ -12,6 +12,7 @@
 #define SIG_INT 2 /* numbers of GDB, not of the host */
 #define SIG_QUIT 3
 #define SIG_TRAP 5
+#define CTRL_C_MS 300 /* within which a kept Ctrl-C arrives once it runs */
 
 void xkd_rsp_event_push(struct xkd_rsp *r, const struct xkd_event *ev)
 {
@@ -388,4 +389,23 @@ enum xkd_rc xkd_rsp_halt_wait(struct xkd_rsp *r, struct xkd_err *err)
 			return xkd_err_set(err, XKD_TRANSPORT, "%s", ev.text);
 	}
 	return rc;
+}
+
+enum xkd_rc xkd_rsp_take_ctrl_c(struct xkd_rsp *r, struct xkd_err *err)
+{
+	bool all = r->vcont;
+	struct xkd_event ev;
+	enum xkd_rc rc = XKD_OK;
+
+	r->stray_stop = false;
+	if (!all && r->has_hc)
+		rc = xkd_rsp_askf(r, err, "Hc0");
+	if (rc == XKD_OK)
+		rc = all ? xkd_rsp_start(r, "vCont;c", 7, err) : xkd_rsp_start(r, "c", 1, err);
+	while (rc == XKD_OK && r->running) {
+		rc = xkd_rsp_next(r, CTRL_C_MS, err);
+		if (rc == XKD_OK)
+			(void)parse_event(r, &ev);
+	}
+	return rc == XKD_TIMEOUT ? xkd_rsp_halt_wait(r, err) : rc;
 }

@@ -179,6 +179,7 @@ static void boot(struct stub *s)
 	for (unsigned i = 1; i < 8; i++) /* as a kernel's: its first byte is 0 */
 		m->mem[m->canary_off + i] = (uint8_t)(1 + rand() % 255);
 	m->running = true;
+	m->ctrl_c_kept = m->ended = false;
 	m->reset = false;
 }
 
@@ -334,6 +335,11 @@ static void go(struct stub *s, bool step)
 {
 	s->stop_owed = true;
 	s->m->running = true;
+	if (s->m->ctrl_c_kept) {
+		s->m->ctrl_c_kept = false;
+		stop(s, "T02thread:1;");
+		return;
+	}
 	slice(s, 1, true);
 	if (step && s->m->running)
 		stop(s, "T05thread:1;");
@@ -378,7 +384,8 @@ static const char *answer(struct stub *s, const char *p, char *buf, size_t max)
 	if (p[0] == 'm')
 		memory(s, p, buf, max);
 	if (p[0] == 'D') {
-		m->running = true;
+		m->ended = m->ctrl_c_kept;
+		m->running = !m->ended;
 		return "OK";
 	}
 	return buf;
@@ -442,6 +449,8 @@ static void interrupted(struct stub *s)
 {
 	if (s->m->running)
 		stop(s, "T02thread:1;");
+	else
+		s->m->ctrl_c_kept = s->m->kind == STUB_KEEPS;
 }
 
 /* Whole packets in what came. */

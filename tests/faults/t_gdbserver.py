@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""A real stub that writes int3: a session with a program behind gdbserver is killed at a drawn moment;
-the program then runs on, and its memory (/proc/PID/mem) holds no int3."""
+"""A real stub that writes int3 and keeps a Ctrl-C that comes to a program that stands, as a SIGINT that
+would end it: a session with a program behind gdbserver is killed, or told to end, at a drawn moment, most
+of them among hits; the program then runs on, and its memory (/proc/PID/mem) holds no int3.
+Usage: t_gdbserver.py [ROUNDS]"""
 import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 XKD = os.path.abspath(os.environ.get("XKD", "./xkd"))
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 12
 SOURCE = """
 #include <unistd.h>
 volatile unsigned long counter;
@@ -27,6 +30,7 @@ random.seed(seed)
 folder = tempfile.mkdtemp(prefix="xkd-gdbserver.")
 program = os.path.join(folder, "victim")
 subprocess.run(["cc", "-g", "-O0", "-no-pie", "-x", "c", "-o", program, "-"], input=SOURCE, text=True, check=True)
+HITS = "g; " * 400
 names = dict((m[2], int(m[1], 16)) for m in re.finditer(r"^(\w+) \w (\w+)$", subprocess.run(
     ["nm", program], stdout=subprocess.PIPE, text=True, check=True).stdout, re.M))
 
@@ -74,23 +78,31 @@ for i in range(ROUNDS):
     pid = int(pid[1])
     good = memory(pid, names["work"])
     x = subprocess.Popen([XKD, "-k", f"gdb:127.0.0.1:{port[1]}", "-y", program, "-c",
-                          f"bp {names['work']:x}; g; g; t; t; g; g; .echo READY; g; g; g; .sleep 0n10000"],
+                          f"bp {names['work']:x}; g; g; t; t; g; g; .echo READY; {HITS} .sleep 0n10000"],
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while line and "Remote debugging from" not in line:  # before that nobody has stopped anything
+        line = server.stderr.readline()
     out = ""
-    if i % 2:  # somewhere; else once it has been hit
-        time.sleep(random.uniform(0, 0.6))
-    else:
-        while "READY" not in out and (line := x.stdout.readline()):
-            out += line
+    if i % 4 == 3:  # somewhere
+        time.sleep(random.uniform(0.002, 0.1))
+    else:  # among hits
+        while "READY" not in out and (more := x.stdout.readline()):
+            out += more
+        time.sleep(random.uniform(0, 0.05))
     was_in += memory(pid, names["work"]) != good
-    x.kill()
-    out += x.communicate()[0]
+    x.send_signal(signal.SIGTERM if i % 4 == 1 else signal.SIGKILL)
+    how = "told to end" if i % 4 == 1 else "killed"
+    try:
+        out += x.communicate(timeout=60)[0]
+    except subprocess.TimeoutExpired:
+        x.kill()
+        how += ", hangs"
     for _ in range(100):
         if memory(pid, names["work"]) == good:
             break
         time.sleep(0.02)
-    ok(memory(pid, names["work"]) == good, f"killed, {i}: the program's code is its own", out)
-    ok(counts_on(pid), f"killed, {i}: and it runs", out)
+    ok(memory(pid, names["work"]) == good, f"{how}, {i}: the program's code is its own", out)
+    ok(counts_on(pid), f"{how}, {i}: and it runs", out)
     server.kill()
     server.wait()
     try:

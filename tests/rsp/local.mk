@@ -18,6 +18,8 @@ EXTRA_DIST += \
 	tests/rsp/bochs.rsp \
 	tests/rsp/breakpoints.rsp \
 	tests/rsp/cancel.rsp \
+	tests/rsp/crossed.rsp \
+	tests/rsp/crossed-lost.rsp \
 	tests/rsp/damage.rsp \
 	tests/rsp/damage4.rsp \
 	tests/rsp/detached.rsp \

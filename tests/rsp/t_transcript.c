@@ -521,6 +521,12 @@ static void check_leave_running(struct peer *p)
 	leave(p, true);
 }
 
+static void check_crossed(struct peer *p)
+{
+	ok(add(p, XKD_BP_SW, 0x1000, 1) == XKD_OK && go(p) == XKD_OK, "runs with a breakpoint in");
+	leave(p, true);
+}
+
 static void check_leave_halted(struct peer *p)
 {
 	ok(step(p, 0, XKD_ACT_HOLD, false) == XKD_OK && next_event(p).reason == XKD_STOP_STEP,
@@ -632,6 +638,8 @@ static const struct {
 	{ "elsewhere", XKD_OK, 0, check_elsewhere },
 	{ "detached", XKD_OK, 0, check_detached },
 	{ "leave-running", XKD_OK, 0, check_leave_running },
+	{ "crossed", XKD_OK, 0, check_crossed },
+	{ "crossed-lost", XKD_OK, 0, check_crossed },
 	{ "leave-halted", XKD_OK, 0, check_leave_halted },
 	{ "multiprocess", XKD_OK, 0, check_multiprocess },
 	{ "monitor", XKD_OK, 0, check_monitor },
