@@ -21,6 +21,9 @@
 #define NOTES 4096
 #define SPEC 40
 #define ANSWER_MS 1500
+#define STOP_MS 500 /* a Ctrl-C's answer */
+#define KEPT_MS 300 /* a kept one's, once it runs */
+#define QUIET_MS 30
 #define TRIES 3
 #define PACKETS 256 /* a program's output may come in many */
 #define SIG_INT 2 /* GDB's number */
@@ -103,13 +106,13 @@ static bool is_stop(const char *reply)
 	return reply[0] == 'T' || reply[0] == 'S';
 }
 
-/* Reads until it is silent for so long. The signal of the last stop that was told, -1: none. */
+/* Waits so long for a stop, and then for silence. The signal of the last one that was told, -1: none. */
 static int last_stop(struct keep *k, int ms)
 {
 	char body[16];
 	int got, sig = -1;
 
-	for (int i = 0; i < PACKETS && (got = answer(k, body, sizeof(body), ms)); i++)
+	for (int i = 0; i < PACKETS && (got = answer(k, body, sizeof(body), sig < 0 ? ms : QUIET_MS)); i++)
 		if (got > 0 && is_stop(body))
 			sig = xkd_hex_digit(body[1]) << 4 | xkd_hex_digit(body[2]);
 	return sig;
@@ -127,7 +130,7 @@ static bool stop(struct keep *k)
 	if (last_stop(k, 20) >= 0) /* it has stopped by itself since */
 		return false;
 	(void)put(k, "\003", 1);
-	return last_stop(k, 100) != SIG_INT && !k->qemu;
+	return last_stop(k, STOP_MS) != SIG_INT && !k->qemu;
 }
 
 /* The breakpoints are out: it runs until that Ctrl-C arrives, or until a second one does. */
@@ -136,10 +139,10 @@ static void take_ctrl_c(struct keep *k)
 	char reply[256];
 
 	(void)ask(k, "Hc-1", reply, sizeof(reply));
-	if (!put(k, "$c#63", 5) || last_stop(k, 300) >= 0)
+	if (!put(k, "$c#63", 5) || last_stop(k, KEPT_MS) >= 0)
 		return;
 	(void)put(k, "\003", 1);
-	(void)last_stop(k, 100);
+	(void)last_stop(k, STOP_MS);
 }
 
 /* What runs cannot be stopped; the breakpoints of what stands are taken out one by one: `?` and D would
@@ -256,7 +259,9 @@ static void child(struct keep *k)
 	sigset_t none;
 	int flags;
 
-	setsid();
+	/* Out of reach of what is sent to xkd's group. No session of its own: on a busy Linux with autogroups
+	 * a new one was seen to get no processor for seconds. */
+	setpgid(0, 0);
 	for (size_t i = 0; i < sizeof(deaf) / sizeof(deaf[0]); i++)
 		signal(deaf[i], SIG_IGN);
 	sigemptyset(&none);
