@@ -169,9 +169,11 @@ class Guest:
 
     def __enter__(self):
         errors = self.boot()
-        if errors and re.search(r"Oops: int3|int3: 0000", errors):
-            # The emulator's: another CPU ran into an instruction that the kernel was patching.
-            print("# the guest's kernel oopsed while it booted, before anybody attached; booted again")
+        if errors:
+            # The emulator's: another CPU ran into an instruction that the kernel was patching, or all wait
+            # for one that hears nothing. Nobody has attached yet.
+            print("# the guest did not come up; booted again. The first time:")
+            print("".join(f"#   {line}\n" for line in errors.splitlines()[-24:]), end="")
             errors = self.boot()
         if errors:
             print("Bail out! the guest did not boot")
