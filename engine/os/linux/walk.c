@@ -57,6 +57,22 @@ static enum xkd_rc at_entry(struct linux_walk *w, enum xkd_rc rc, uint64_t addr)
 			       XKD_ADDR(addr));
 }
 
+/* Tells the entry at *p and goes to the one that its link, off bytes in, names. */
+static enum xkd_rc pass_entry(struct linux_walk *w, uint64_t *p, uint64_t off)
+{
+	enum xkd_rc rc = linux_walk_enter(w, *p, "entry");
+	uint64_t next = 0;
+
+	if (rc)
+		return rc;
+	rc = linux_walk_ptr(w, *p + off, &next);
+	if (rc)
+		return at_entry(w, rc, *p);
+	linux_walk_item(w, *p, w->count - 1, w->count - 1);
+	*p = next;
+	return XKD_OK;
+}
+
 /* struct list_head: a ring through the head, which is no entry. */
 static enum xkd_rc walk_list(struct linux_walk *w, uint64_t head)
 {
@@ -68,21 +84,14 @@ static enum xkd_rc walk_list(struct linux_walk *w, uint64_t head)
 	if (rc)
 		return xkd_err_prepend(w->err, rc, "the list's head at %s", XKD_ADDR(head));
 	while (p != head && !w->stop) {
-		uint64_t next = 0;
-
 		if (!p)
 			return xkd_err_set(w->err, XKD_BADDATA,
 					   w->count ? "damaged: after %llu entries comes NULL"
 						    : "NULL: the list was never initialized",
 					   (unsigned long long)w->count);
-		rc = linux_walk_enter(w, p, "entry");
+		rc = pass_entry(w, &p, off);
 		if (rc)
 			return rc;
-		rc = linux_walk_ptr(w, p + off, &next);
-		if (rc)
-			return at_entry(w, rc, p);
-		linux_walk_item(w, p, w->count - 1, w->count - 1);
-		p = next;
 	}
 	return XKD_OK;
 }
@@ -99,16 +108,9 @@ static enum xkd_rc walk_hlist(struct linux_walk *w, uint64_t head)
 	if (p & 1 && p >> 63)
 		p &= ~1ULL;
 	while (p && !(p & 1) && !w->stop) {
-		uint64_t next = 0;
-
-		rc = linux_walk_enter(w, p, "entry");
+		rc = pass_entry(w, &p, off);
 		if (rc)
 			return rc;
-		rc = linux_walk_ptr(w, p + off, &next);
-		if (rc)
-			return at_entry(w, rc, p);
-		linux_walk_item(w, p, w->count - 1, w->count - 1);
-		p = next;
 	}
 	return XKD_OK;
 }
