@@ -299,10 +299,12 @@ void xkd_keeper_start(struct xkd_keeper *k, int link_fd, bool run_on)
 		child(&keep);
 	}
 	close(pair[1]);
-	if (k->pid < 0)
+	if (k->pid < 0) {
 		close(pair[0]);
-	else
-		k->fd = pair[0];
+		return;
+	}
+	setpgid(k->pid, k->pid); /* whoever of us comes first */
+	k->fd = pair[0];
 }
 
 static void tell(struct xkd_keeper *k, const char *line)
