@@ -106,6 +106,9 @@ with Guest("--mem", os.environ.get("XKD_MEM", "768")) as g:
            "a function as filter", a[1][:600])
     tap.ok("kthreadd" in a[2] and re.search(r"^1 task in 1 stack$", a[2], re.M), "a task and a state", a[2])
     tap.ok("no task's stack passes 'no_such_function_here'" in a[3], "a filter that nothing passes", a[3])
-    tap.ok("kvm!" in a[4] and re.search(r"^\d+ tasks? in \d+ stacks?$", a[4], re.M), "a module as filter",
+    if not g.ask("grep -l '\\[kvm]' /proc/[0-9]*/task/[0-9]*/stack 2>/dev/null", 300).strip():
+        tap.skip("a module as filter", "no task sleeps in kvm here")
+    else:
+        tap.ok("kvm!" in a[4] and re.search(r"^\d+ tasks? in \d+ stacks?$", a[4], re.M), "a module as filter",
            a[4][:600])
 tap.done()

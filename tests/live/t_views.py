@@ -53,8 +53,7 @@ with Guest("--append", "pti=on xkd.novm") as g:
 for mode, pc in (("spin32", "00000000`0000100"), ("spin64", "ffffffff`8100100")):
     with Guest("--append", "xkd.novm") as g:
         mods, version = modules(g), g.ask("cat /proc/version").strip()
-        g.ask(f"/vm {mode} </dev/null >/dev/null 2>&1 & sleep 1")
-        pid = int(g.ask("pidof vm"))
+        pid = int(g.ask(f"/vm {mode} </dev/null >/dev/null 2>&1 & sleep 1; echo $!"))
         guest = None
         for _ in range(20):
             status, out = g.xkd("!cpus; q")

@@ -41,8 +41,7 @@ say("vmap", p["vmap_area_root"].address_of_() if "vmap_area_root" in p else 0,
 cpu = next(for_each_online_cpu(p))
 base = per_cpu(p["hrtimer_bases"], cpu).clock_base[0].active
 say("hrtimers", base.address_of_(), rbtree_inorder_for_each(base.rb_root.rb_root.address_of_()
-    if hasattr(base, "rb_root") and base.rb_root.type_.type_name() == "struct rb_root_cached"
-    else base.head.address_of_()))
+    if hasattr(base, "rb_root") else base.head.address_of_()))
 say("pids", p["init_pid_ns"].idr.address_of_(), idr_for_each(p["init_pid_ns"].idr.address_of_()))
 pages = init.mm.exe_file.f_mapping.i_pages
 say("pages", pages.address_of_(), xa_for_each(pages.address_of_()))

@@ -111,13 +111,31 @@ def member_name(decl):
     return m[1] if m and re.search(r"[\w*]\s+\*?\s*\w+\s*(?:\[[^]]*\]\s*)*(?::\s*\d+)?\s*;", decl) else None
 
 
+# A member without a name, of a struct that has one (-fms-extensions): pahole does not unfold it.
+UNFOLDED = re.compile(r"^(?:const |volatile )*(?:struct|union) (\w+)\s*;")
+
+
+def unfold(types, kept):
+    """The members of {struct: [(bit offset, type)]} become the struct's own; without a known type the
+    struct goes."""
+    while kept:
+        name = next((n for n in kept if not any(t in kept for _, t in kept[n])), None)
+        if name is None or not all(t in types for _, t in kept[name]):
+            name = name or next(iter(kept))
+            types.pop(name, None)
+        else:
+            for at, t in kept[name]:
+                types[name][1].update({m: at + o for m, o in types[t][1].items()})
+        del kept[name]
+
+
 def parse_pahole(text):
     """{name: (size, {member: bit offset})}; members of nameless structs count as the outer's.
     A name that occurs twice with different contents is left out: there is no one truth."""
-    types, twice = {}, set()
+    types, twice, kept = {}, set(), {}
     for m in re.finditer(r"^struct (\w+) \{\n(.*?)^\}.*?;\n", text, re.M | re.S):
         name, body = m[1], m[2]
-        stack, members, size = [{}], None, None
+        stack, members, size, unfolded = [{}], None, None, []
         for line in body.splitlines():
             s = ATTRIBUTE.sub("", line.strip())
             z = re.match(r"/\* size: (\d+)", s)
@@ -140,12 +158,18 @@ def parse_pahole(text):
                     stack[-1].update(inner)
                 continue
             n = member_name(s.split("/*")[0])
-            if n and place:
+            whole = UNFOLDED.match(s)
+            if whole and place:
+                unfolded.append((int(place[1]) * 8, whole[1]))
+            elif n and place:
                 stack[-1][n] = int(place[1]) * 8 + int(place[2] or 0)
         members = stack[0]
         if name in types and types[name] != (size, members):
             twice.add(name)
         types[name] = (size, members)
+        if unfolded:
+            kept[name] = unfolded
+    unfold(types, kept)
     return {n: t for n, t in types.items() if n not in twice and t[0]}
 
 

@@ -55,7 +55,7 @@ static bool fits(struct search *s, struct xkd_image *img, int64_t slide)
 
 	if (slide & 0x1fffff)
 		return false;
-	if (s->t->kernel_forced)
+	if (s->t->kernel_forced || xkd_image_is_made(img))
 		return has_banner(s, img, slide);
 	return !linux_notes_id(s->t, s->v, img, slide, &id, &ignored) && want->n &&
 	       xkd_buildid_eq(&id, want);
@@ -439,6 +439,32 @@ static enum xkd_rc search(struct search *s, struct linux_view v[2], struct xkd_b
 		}
 	/* What a reboot left in memory looks just like it: only CPUs in guests are no sign of that. */
 	return in_guest(s->t) || s->t->search_all ? search_notes(s, v, found, nsyms, err) : XKD_NOTFOUND;
+}
+
+bool linux_another_runs(struct xkd_target *t)
+{
+	struct xkd_module *k = xkd_target_kernel(t);
+	struct search s = { .t = t };
+	struct linux_view v[2];
+	struct xkd_err ignored;
+
+	for (size_t cpu = 0; cpu < t->cpus.n && cpu < 64; cpu++) {
+		size_t n = xkd_target_kview(t, (int)cpu) == XKD_KVIEW_OTHER ?
+				   linux_views(t, (int)cpu, v) : 0;
+
+		for (size_t i = 0; i < n && v[i].has_pg; i++) {
+			s.v = &v[i];
+			if (linux_divide_handler(t, s.v, &s.handler, &ignored))
+				continue;
+			if (k && k->img && try_candidate(&s, k->img))
+				xkd_find_kernels(&t->sympath, t->find, t->log, try_candidate, &s);
+			if (s.img) {
+				xkd_image_unref(s.img);
+				return true;
+			}
+		}
+	}
+	return false;
 }
 
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err)

@@ -3,11 +3,40 @@
  * tables nor virtualisation switched on; a CPU inside a guest shows the latter. */
 #include "engine/os/linux/linux.h"
 #include "base/str.h"
+#include "engine/core/names.h"
+#include <string.h>
 
 #define SLIDE_STEP 0x200000ULL /* CONFIG_PHYSICAL_ALIGN of distribution kernels */
 #define CANDIDATES_MAX 8
 
-static bool same_boot(struct xkd_target *t)
+/* What a module's variables say holds only while its memory is its own. */
+static bool intact(struct xkd_target *t, const struct xkd_module *m)
+{
+	struct xkd_space sp = xkd_space_kernel();
+	struct xkd_err ignored;
+	char name[sizeof(m->name)] = "";
+	uint64_t off;
+
+	return m->is_kernel || (!xkd_offsetof(t, "module", "name", &off, NULL, &ignored) &&
+				!xkd_mem_read(t, &sp, m->struct_addr + off, name, sizeof(name) - 8,
+					      NULL, &ignored) &&
+				!strcmp(name, m->name));
+}
+
+/* Without two-dimensional paging a guest's kernel looks as the machine's own would. */
+static bool shadow_paging(struct xkd_target *t)
+{
+	struct xkd_space sp = xkd_space_kernel();
+	struct xkd_symref sym;
+	struct xkd_err ignored;
+	uint8_t on;
+
+	return !xkd_sym_named(t, "kvm!tdp_enabled", &sym, &ignored) &&
+	       !xkd_mem_read(t, &sp, sym.addr, &on, 1, NULL, &ignored) && !on &&
+	       intact(t, sym.mod);
+}
+
+static bool time_went_back(struct xkd_target *t)
 {
 	struct xkd_linux *lx = linux_of(t);
 	struct xkd_err ignored;
@@ -16,11 +45,11 @@ static bool same_boot(struct xkd_target *t)
 
 	if (linux_shape(t, SHAPE_JIFFIES, &fit, &ignored) ||
 	    linux_part(t, &fit, AT_VAR, 0, &now, &ignored))
-		return true;
-	if (now < lx->jiffies)
 		return false;
+	if (now < lx->jiffies)
+		return true;
 	lx->jiffies = now;
-	return true;
+	return false;
 }
 
 bool linux_still_there(struct xkd_target *t)
@@ -43,7 +72,11 @@ bool linux_still_there(struct xkd_target *t)
 	xkd_vec_reset(&lx->percpu); /* early boot moves the areas */
 	if (!lx->complete)
 		linux_learn_more(t);
-	return same_boot(t);
+	if (time_went_back(t))
+		return false;
+	/* Where all CPUs may be in guests: the old boot's memory can lie there whole, and a new kernel run
+	 * beside it. */
+	return seen || shadow_paging(t) || !linux_another_runs(t);
 }
 
 /* FNV-1a: tells values apart, hides nothing. */

@@ -101,6 +101,9 @@ enum xkd_rc linux_vmcoreinfo_each(struct xkd_target *t, uint64_t limit_ms,
 				  void *arg, struct xkd_err *err) XKD_MUST;
 /* --- attach.c --- */
 enum xkd_rc linux_attach(struct xkd_target *t, struct xkd_buf *found, struct xkd_err *err);
+/* Of CPUs that do not see the known kernel: do the own page tables of one, in the machine's memory, lead
+ * by its IDT to a kernel? A guest's do not, unless its host maps it by shadow tables. */
+bool linux_another_runs(struct xkd_target *t);
 /* Learns the memory layout again when the first look came too early. */
 void linux_learn_more(struct xkd_target *t);
 /* --- boot.c: early boot and reboots --- */
