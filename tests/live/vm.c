@@ -127,6 +127,18 @@ static _Noreturn void ioctls(void)
 	}
 }
 
+/* 7.x takes no CR4.PAE from a vCPU that knows no processor. */
+static void give_cpuid(int kvm, int vcpu)
+{
+	static struct {
+		struct kvm_cpuid2 c;
+		struct kvm_cpuid_entry2 e[256];
+	} all = {.c.nent = 256};
+
+	VM_IOCTL(kvm, KVM_GET_SUPPORTED_CPUID, &all);
+	VM_IOCTL(vcpu, KVM_SET_CPUID2, &all);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "ioctls"))
@@ -175,8 +187,10 @@ int main(int argc, char **argv)
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
 	struct kvm_regs regs = {.rip = ENTRY, .rsp = 0x8000, .rflags = 2};
-	if (spin)
+	if (spin) {
+		give_cpuid(kvm, vcpu);
 		spin_state(mem, &sregs, &regs, !strcmp(argv[1], "spin64"));
+	}
 	VM_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
 	VM_IOCTL(vcpu, KVM_SET_REGS, &regs);
 
