@@ -51,6 +51,8 @@ SILENT = {
         "drgn 0.0.22 does not find where a task goes on (program counter is not known)",
     "unknown ORC entry type":
         "drgn 0.0.22 does not know the ORC entries of Linux 6.4 and later, where it needs them",
+    "unknown ORC BP base register":
+        "drgn 0.0.22 does not know the ORC entries of Linux 7.1 and later, where it needs them",
 }
 
 
