@@ -189,10 +189,10 @@ static void rescue(struct keep *k)
 		(void)ask(k, body, reply, sizeof(reply));
 	}
 	(void)ask(k, "Qqemu.PhyMemMode:0", reply, sizeof(reply));
-	if (owed)
-		take_ctrl_c(k);
 	if (!k->run_on)
 		return;
+	if (owed)
+		take_ctrl_c(k);
 	if (ask(k, "D", reply, sizeof(reply)) && reply[0] == 'E')
 		(void)ask(k, "D;1", reply, sizeof(reply));
 }
