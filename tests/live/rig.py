@@ -68,6 +68,7 @@ def ask(rundir, command, timeout=60):
 
 class Tap:
     """Counts and prints; done() prints the plan and ends the program."""
+    bad = False  # anything failed
 
     def __init__(self):
         self.n = self.failed = 0
@@ -77,6 +78,7 @@ class Tap:
         print(f"{'ok' if cond else 'not ok'} {self.n} - {name}")
         if not cond:
             self.failed += 1
+            Tap.bad = True
             self.note(detail)
         sys.stdout.flush()
         return bool(cond)
@@ -202,7 +204,19 @@ class Guest:
         self.__exit__()
         return errors or "no word why"
 
-    def __exit__(self, *_):
+    def tell_if_it_stands(self):
+        """For who reads of a failure: a guest that runs by QEMU's word and comes to nothing."""
+        try:
+            if self.status() == "running" and not self.goes_on(5):
+                print("# its guest stands still, though QEMU runs it:")
+                said = self.qmp("human-monitor-command", **{"command-line": "info registers -a"})
+                print("".join(f"#   {line}\n" for line in re.findall(r"CPU#\d+|RIP=.*", said)), end="", flush=True)
+        except (OSError, RuntimeError, ValueError):
+            pass  # it is gone
+
+    def __exit__(self, kind=None, *_):
+        if kind or Tap.bad:
+            self.tell_if_it_stands()
         subprocess.run([os.path.join(HERE, "stop"), self.dir], check=False)
         if os.environ.get("XKD_KEEP"):
             print(f"# kept {self.dir}")
