@@ -393,15 +393,15 @@ enum xkd_rc xkd_rsp_halt_wait(struct xkd_rsp *r, struct xkd_err *err)
 
 enum xkd_rc xkd_rsp_take_ctrl_c(struct xkd_rsp *r, struct xkd_err *err)
 {
-	bool all = r->vcont;
+	const char *go = r->vcont ? "vCont;c" : "c";
 	struct xkd_event ev;
 	enum xkd_rc rc = XKD_OK;
 
 	r->stray_stop = false;
-	if (!all && r->has_hc)
+	if (!r->vcont && r->has_hc)
 		rc = xkd_rsp_askf(r, err, "Hc0");
 	if (rc == XKD_OK)
-		rc = all ? xkd_rsp_start(r, "vCont;c", 7, err) : xkd_rsp_start(r, "c", 1, err);
+		rc = xkd_rsp_start(r, go, strlen(go), err);
 	while (rc == XKD_OK && r->running) {
 		rc = xkd_rsp_next(r, CTRL_C_MS, err);
 		if (rc == XKD_OK)

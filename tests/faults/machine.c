@@ -179,7 +179,7 @@ static void boot(struct stub *s)
 	for (unsigned i = 1; i < 8; i++) /* as a kernel's: its first byte is 0 */
 		m->mem[m->canary_off + i] = (uint8_t)(1 + rand() % 255);
 	m->running = true;
-	m->ctrl_c_kept = m->ended = false;
+	m->ctrl_c_kept = false;
 	m->reset = false;
 }
 
@@ -384,8 +384,7 @@ static const char *answer(struct stub *s, const char *p, char *buf, size_t max)
 	if (p[0] == 'm')
 		memory(s, p, buf, max);
 	if (p[0] == 'D') {
-		m->ended = m->ctrl_c_kept;
-		m->running = !m->ended;
+		m->running = !m->ctrl_c_kept;
 		return "OK";
 	}
 	return buf;

@@ -53,7 +53,7 @@ struct machine {
 	volatile bool running, connected;
 	/* A Ctrl-C that came while it stood is kept (GDB's own server): the next run stops at once, and at D
 	 * it ends what is debugged. */
-	volatile bool ctrl_c_kept, ended;
+	volatile bool ctrl_c_kept;
 	volatile uint64_t insns, stops;
 	uint8_t mem[MACHINE_MEM], file[MACHINE_MEM];
 	size_t text; /* bytes of code at the start of both */

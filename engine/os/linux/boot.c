@@ -14,7 +14,7 @@ static bool intact(struct xkd_target *t, const struct xkd_module *m)
 {
 	struct xkd_space sp = xkd_space_kernel();
 	struct xkd_err ignored;
-	char name[sizeof(m->name)] = "";
+	char name[sizeof(m->name)] = ""; /* MODULE_NAME_LEN is 8 less */
 	uint64_t off;
 
 	return m->is_kernel || (!xkd_offsetof(t, "module", "name", &off, NULL, &ignored) &&
